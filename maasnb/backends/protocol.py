@@ -1,0 +1,229 @@
+"""The seam: what a framework must do so that everything else need not know which one it is.
+
+Step level, not operator level. NumPy crosses the seam; what lives on the device (`State`, `Placed`, losses not yet read) stays
+opaque, and `Program.host` is the only place that waits for the device. The learning rate is an input of the compiled step,
+never a constant of it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from maasnb.datasets.batches import Rows
+from maasnb.layers import Spec
+from maasnb.tasks import Optimizer, Task
+
+__all__ = [
+    "Array",
+    "Backend",
+    "Device",
+    "Evaluation",
+    "ParameterInfo",
+    "Program",
+    "ProgramFile",
+    "Statistics",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Model = Any
+State = Any
+Placed = Any
+OnDevice = Any
+Kept = Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Describe a device that a backend can use.
+
+    Attributes:
+        name: what `device=` takes (`"cpu"`, `"cuda:0"`, `"gpu:0"`, `"tpu:0"`).
+        description: what it is, in words.
+        memory_bytes: its memory, or None where that is not known.
+    """
+
+    name: str
+    description: str
+    memory_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterInfo:
+    """Describe one trainable parameter of a model."""
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    dtype: str
+    count: int
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramFile:
+    """Hold a model as a program that a server can run without the framework's Python code.
+
+    Attributes:
+        format: `"onnx"` or `"stablehlo"`.
+        content: the program's bytes; takes prepared inputs `inputs` [batch, ...] float32, returns what
+            `Backend.predict` returns.
+    """
+
+    format: str
+    content: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Hold the statistics of one training step, by parameter name, on the host.
+
+    Attributes:
+        gradient_norm: the Euclidean norm of the gradient.
+        update_ratio: the norm of the update over the norm of the parameter before it.
+    """
+
+    gradient_norm: dict[str, float]
+    update_ratio: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Hold what a model says of a whole split: its mean loss, and its outputs [n, outputs]."""
+
+    loss: float
+    outputs: Array
+
+
+class Program(Protocol):
+    """A model compiled for a task: the steps of its training.
+
+    `State` is everything that a step changes: parameters, the optimiser's state, buffers. A step's random numbers are a
+    function of the seed and the step's number alone, so no random state need be kept.
+    """
+
+    @property
+    def mode(self) -> str:
+        """Return how steps are executed, as the run's record has it."""
+        ...
+
+    @property
+    def longest_chunk(self) -> int:
+        """Return the largest number of steps that one dispatch may take."""
+        ...
+
+    def init(self, seed: int) -> State:
+        """Take the model's present parameters and a fresh optimiser."""
+        ...
+
+    def place(self, inputs: Array, targets: Array) -> Placed:
+        """Put a whole split on the device."""
+        ...
+
+    def chunk(
+        self, state: State, placed: Placed, rows: Rows, lr: float
+    ) -> tuple[State, OnDevice]:
+        """Take `len(rows)` steps in one dispatch, without waiting; return the state and the losses [K]."""
+        ...
+
+    def statistics(
+        self, state: State, placed: Placed, rows: Rows, lr: float
+    ) -> tuple[State, OnDevice, OnDevice]:
+        """Take one step, the same step as `chunk` would; return its loss [1] and its statistics too."""
+        ...
+
+    def host(self, losses: OnDevice) -> Array:
+        """Wait for losses and return them, [K] float64."""
+        ...
+
+    def host_statistics(self, statistics: OnDevice) -> Statistics:
+        """Wait for statistics and return them."""
+        ...
+
+    def evaluate(self, state: State, placed: Placed) -> Evaluation:
+        """Return the mean loss and the outputs over a whole split, without training."""
+        ...
+
+    def keep(self, state: State) -> Kept:
+        """Copy a state, so that later steps do not change it."""
+        ...
+
+    def revert(self, state: State, kept: Kept) -> State:
+        """Go back to a kept state; the kept copy stays good."""
+        ...
+
+    def snapshot(self, state: State) -> dict[str, Array]:
+        """Return all that a resumed run needs, as named arrays."""
+        ...
+
+    def restore(self, state: State, arrays: Mapping[str, Array]) -> State:
+        """Take the arrays that `snapshot` returned."""
+        ...
+
+    def update(self, state: State) -> None:
+        """Write the parameters and buffers into the user's own model object."""
+        ...
+
+
+class Backend(Protocol):
+    """One framework."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that `backend=` takes."""
+        ...
+
+    def version(self) -> str:
+        """Return the framework's version."""
+        ...
+
+    def owns(self, model: object) -> bool:
+        """Say whether an object is a model of this framework."""
+        ...
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return the devices, the one that is used by default first."""
+        ...
+
+    def build(self, spec: Spec, seed: int) -> Model:
+        """Return a native module for a spec, with the framework's usual initial weights."""
+        ...
+
+    def output_shape(self, model: Model, inputs: Array) -> tuple[int, ...]:
+        """Return the shape of the model's output for one of these prepared inputs.
+
+        Raises:
+            ShapeError: the model cannot take the inputs.
+        """
+        ...
+
+    def final_activation(self, model: Model) -> str | None:
+        """Return `"softmax"` or `"sigmoid"` where the model can be seen to end with it, else None."""
+        ...
+
+    def parameters(self, model: Model) -> tuple[ParameterInfo, ...]:
+        """Return the trainable parameters, in the model's own order."""
+        ...
+
+    def weights(self, model: Model) -> dict[str, Array]:
+        """Return parameters and buffers as named arrays, as they go into `weights.safetensors`."""
+        ...
+
+    def compile(
+        self, model: Model, task: Task, optimizer: Optimizer, *, ragged: bool, device: str | None
+    ) -> Program:
+        """Prepare training; `ragged` says that some batches have padded rows."""
+        ...
+
+    def predict(self, model: Model, task: Task, inputs: Array) -> Array:
+        """Return probabilities or values [n, outputs], float32, for prepared inputs [n, ...]."""
+        ...
+
+    def export(self, model: Model, task: Task, inputs: Array) -> ProgramFile:
+        """Return the model as a program with a dynamic batch; `inputs` are a few examples.
+
+        Raises:
+            ExportError: the model cannot be exported; names the operator.
+        """
+        ...

@@ -1,0 +1,212 @@
+"""Preprocessing as data: fitted on the training split, stored as JSON, the same code in the notebook and in the server.
+
+A `Recipe` holds fitted steps. `Recipe.inputs` turns raw examples into what the model takes; `Recipe.outputs` turns what the
+model returns into the targets' own unit. Only fitting needs scikit-learn.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from maasnb.errors import OptionError, ShapeError, missing_package, unknown_name
+
+__all__ = [
+    "STEPS",
+    "Recipe",
+    "Standardize",
+    "StandardizeTarget",
+    "Step",
+    "fit_recipe",
+    "standardize",
+    "standardize_target",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """Be the parent of all steps of a recipe; a step without numbers is not fitted yet."""
+
+    kind: ClassVar[str] = "step"
+
+    def fit(self, x: Array, y: Array) -> "Step":
+        """Return the step with the numbers learnt from the training split."""
+        raise NotImplementedError
+
+    def inputs(self, x: Array) -> Array:
+        """Turn inputs [n, ...] into prepared inputs."""
+        return x
+
+    def targets(self, y: Array) -> Array:
+        """Turn targets [n, outputs] into what the model is trained on."""
+        return y
+
+    def outputs(self, outputs: Array) -> Array:
+        """Turn the model's outputs [n, outputs] back into the targets' own unit."""
+        return outputs
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standardize(Step):
+    """Give each column mean 0 and standard deviation 1; a constant column becomes 0.
+
+    Attributes:
+        mean: the mean of each column of the training split.
+        scale: the standard deviation of each column, 1 for a constant one.
+    """
+
+    kind: ClassVar[str] = "standardize"
+
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def fit(self, x: Array, y: Array) -> "Standardize":  # noqa: ARG002 - the steps' common form
+        """Learn the mean and the standard deviation of each column."""
+        return Standardize(*_moments(x.reshape(len(x), -1)))
+
+    def inputs(self, x: Array) -> Array:
+        """Subtract the mean and divide by the scale, in float64."""
+        flat = np.asarray(x, dtype=np.float64).reshape(len(x), -1)
+        if flat.shape[1] != len(self.mean):
+            message = (
+                f"Each example has {flat.shape[1]} values, but the recipe was fitted on "
+                f"{len(self.mean)}. Give examples of the shape that the model was trained on."
+            )
+            raise ShapeError(message)
+        return ((flat - np.array(self.mean)) / np.array(self.scale)).reshape(x.shape)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StandardizeTarget(Step):
+    """Train a regression on targets of mean 0 and standard deviation 1, and answer in the targets' own unit.
+
+    Attributes:
+        mean: the mean of each target over the training split.
+        scale: the standard deviation of each target, 1 for a constant one.
+    """
+
+    kind: ClassVar[str] = "standardize_target"
+
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def fit(self, x: Array, y: Array) -> "StandardizeTarget":  # noqa: ARG002 - the steps' common form
+        """Learn the mean and the standard deviation of each target."""
+        if y.ndim != 2:
+            message = (
+                "standardize_target() is for regression, but the targets are classes. Leave it out."
+            )
+            raise OptionError(message)
+        return StandardizeTarget(*_moments(y))
+
+    def targets(self, y: Array) -> Array:
+        """Subtract the mean and divide by the scale."""
+        return (y - np.array(self.mean)) / np.array(self.scale)
+
+    def outputs(self, outputs: Array) -> Array:
+        """Multiply by the scale and add the mean, in float64."""
+        return outputs * np.array(self.scale) + np.array(self.mean)
+
+
+STEPS: dict[str, type[Step]] = {each.kind: each for each in (Standardize, StandardizeTarget)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recipe:
+    """Hold the fitted steps, in order."""
+
+    steps: tuple[Step, ...] = ()
+
+    def inputs(self, x: Array) -> Array:
+        """Return prepared inputs [n, ...] as float32 for raw examples [n, ...]."""
+        for step in self.steps:
+            x = step.inputs(x)
+        return np.ascontiguousarray(x, dtype=np.float32)
+
+    def targets(self, y: Array) -> Array:
+        """Return the targets that the model is trained on; classes pass unchanged."""
+        for step in self.steps:
+            y = step.targets(y)
+        return y
+
+    def outputs(self, outputs: Array) -> Array:
+        """Return the model's outputs in the targets' own unit, as float32."""
+        for step in reversed(self.steps):
+            outputs = step.outputs(outputs)
+        return np.asarray(outputs, dtype=np.float32)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the recipe as JSON data.
+
+        >>> Recipe((Standardize((1.0,), (2.0,)),)).to_json()
+        [{'step': 'standardize', 'mean': [1.0], 'scale': [2.0]}]
+        """
+        return [
+            {
+                "step": step.kind,
+                **{
+                    field.name: list(getattr(step, field.name)) for field in dataclasses.fields(step)
+                },
+            }
+            for step in self.steps
+        ]
+
+    @classmethod
+    def from_json(cls, data: Sequence[Mapping[str, Any]]) -> "Recipe":
+        """Return the recipe that `to_json` wrote.
+
+        Raises:
+            UnknownNameError: a step's kind is not known (a newer version may have written it).
+        """
+        steps = []
+        for fields in data:
+            if fields["step"] not in STEPS:
+                raise unknown_name("recipe step", str(fields["step"]), STEPS)
+            numbers = {
+                name: tuple(float(number) for number in value)
+                for name, value in fields.items()
+                if name != "step"
+            }
+            steps.append(STEPS[fields["step"]](**numbers))
+        return cls(tuple(steps))
+
+
+def standardize() -> Step:
+    """Give each column mean 0 and standard deviation 1, learnt from the training split."""
+    return Standardize()
+
+
+def standardize_target() -> Step:
+    """Train a regression on standardised targets; predictions come back in the targets' own unit."""
+    return StandardizeTarget()
+
+
+def fit_recipe(steps: Sequence[Step], x: Array, y: Array) -> Recipe:
+    """Fit each step on the training split, each on what the steps before it made.
+
+    Args:
+        steps: the steps, not fitted.
+        x: raw inputs of the training split [n, ...].
+        y: its targets, class numbers [n] or values [n, outputs].
+    """
+    fitted = []
+    for step in steps:
+        if not isinstance(step, Step):
+            message = f"Expected steps of a recipe, got {step!r}. Type: prep=[mb.standardize()]"
+            raise OptionError(message)
+        ready = step.fit(x, y)
+        x, y = ready.inputs(x), ready.targets(y)
+        fitted.append(ready)
+    return Recipe(tuple(fitted))
+
+
+def _moments(columns: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    try:
+        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - only fitting needs it
+    except ImportError as error:
+        raise missing_package("Fitting a recipe", "sklearn", "notebook") from error
+    scaler = StandardScaler().fit(columns.astype(np.float64))
+    return tuple(map(float, scaler.mean_)), tuple(map(float, scaler.scale_))

@@ -1,0 +1,161 @@
+"""What a model is trained for, as plain data: the loss, the optimiser, the metrics, the meaning of its output.
+
+Names are the field's own; every backend holds a table from these names to functions of its own library. The numbers of the
+optimisers stand here once, so that a name means the same rule in every backend.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from maasnb.errors import OptionError, ShapeError, unknown_name
+
+__all__ = ["LOSSES", "OPTIMIZERS", "Kind", "Optimizer", "Task", "make_optimizer", "make_task"]
+
+Kind = Literal["classification", "regression"]
+Given = Literal["logits", "probabilities", "values"]
+
+LOSSES: dict[str, tuple[Kind, str]] = {
+    "cross_entropy": ("classification", "one class of several; one output a class"),
+    "binary_cross_entropy": ("classification", "two classes; one output"),
+    "mse": ("regression", "mean squared error"),
+    "mae": ("regression", "mean absolute error"),
+}
+
+# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; RMSprop's decay
+# as in torch (.99; optax has .9), so that one name is one rule.
+OPTIMIZERS: dict[str, dict[str, float]] = {
+    "adam": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    "adamw": {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
+    "momentum": {"momentum": 0.9},
+    "rmsprop": {"decay": 0.99, "eps": 1e-8},
+    "sgd": {},
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizer:
+    """Name an optimiser and its numbers; the learning rate is apart, because it may change."""
+
+    name: str
+    numbers: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the optimiser as JSON data."""
+        return {"name": self.name, **self.numbers}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Say what a model's output means and how it is judged.
+
+    Attributes:
+        kind: `"classification"` or `"regression"`.
+        loss: one of `LOSSES`.
+        outputs: the size of the output's last axis.
+        given: what the model itself returns: logits, probabilities (it ends with softmax or sigmoid) or values.
+        labels: the classes' names, in order; empty for regression.
+    """
+
+    kind: Kind
+    loss: str
+    outputs: int
+    given: Given
+    labels: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the names of the metrics, the one that people look at first in front."""
+        return ("accuracy",) if self.kind == "classification" else ("mae", "r2")
+
+    @property
+    def output_name(self) -> str:
+        """Return the name of what `predict` returns: probabilities or values."""
+        return "probabilities" if self.kind == "classification" else "values"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the task as JSON data."""
+        return {**dataclasses.asdict(self), "labels": list(self.labels)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Task":
+        """Return the task that `to_json` wrote."""
+        return cls(**{**data, "labels": tuple(data["labels"])})
+
+
+def make_optimizer(name: str) -> Optimizer:
+    """Return the optimiser of that name with its numbers.
+
+    Raises:
+        UnknownNameError: there is no such optimiser.
+    """
+    if name not in OPTIMIZERS:
+        raise unknown_name("optimizer", name, OPTIMIZERS)
+    return Optimizer(name=name, numbers=OPTIMIZERS[name])
+
+
+def make_task(
+    *,
+    kind: Kind,
+    labels: tuple[str, ...],
+    targets: int,
+    output_shape: tuple[int, ...],
+    final_activation: str | None,
+    loss: str = "auto",
+) -> Task:
+    """Choose the loss for data and a model, and check that the two fit.
+
+    Args:
+        kind: what the data's targets are.
+        labels: the classes' names; empty for regression.
+        targets: how many numbers one example's target has (regression), 1 for classes.
+        output_shape: the shape of the model's output for one example.
+        final_activation: the activation that the model ends with, where that can be seen.
+        loss: one of `LOSSES`, or `"auto"`.
+
+    Returns:
+        The task.
+
+    Raises:
+        UnknownNameError: there is no such loss.
+        OptionError: the loss is not one for this kind of data.
+        ShapeError: the model's output does not fit the data.
+    """
+    if loss != "auto" and loss not in LOSSES:
+        raise unknown_name("loss", loss, [*LOSSES, "auto"])
+    if loss != "auto" and LOSSES[loss][0] != kind:
+        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
+        message = f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
+        raise OptionError(message)
+    if len(output_shape) != 1:
+        message = (
+            f"The model returns an array of shape {output_shape} for one example; expected one axis. "
+            "End the model with a Dense layer over a flat input."
+        )
+        raise ShapeError(message)
+    width = output_shape[0]
+    if kind == "regression":
+        if width != targets:
+            message = (
+                f"The model returns {width} values for each example, but the data has {targets} "
+                f"target{'s' * (targets != 1)}. End the model with Dense({targets})."
+            )
+            raise ShapeError(message)
+        chosen = "mse" if loss == "auto" else loss
+        return Task(kind=kind, loss=chosen, outputs=width, given="values")
+    classes = len(labels)
+    chosen = loss
+    if loss == "auto":
+        chosen = "binary_cross_entropy" if (classes, width) == (2, 1) else "cross_entropy"
+    expected = 1 if chosen == "binary_cross_entropy" else classes
+    if width != expected or (chosen == "binary_cross_entropy" and classes != 2):
+        also = " (or Dense(1), for two classes)" if classes == 2 and expected == 2 else ""
+        message = (
+            f"The model returns {width} output{'s' * (width != 1)} for each example, but the data has "
+            f"{classes} classes and {chosen} needs {expected}. "
+            f"End the model with Dense({expected}){also}."
+        )
+        raise ShapeError(message)
+    ends_with = "softmax" if chosen == "cross_entropy" else "sigmoid"
+    given: Given = "probabilities" if final_activation == ends_with else "logits"
+    return Task(kind=kind, loss=chosen, outputs=width, given=given, labels=labels)

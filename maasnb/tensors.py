@@ -1,0 +1,110 @@
+"""Named, typed tensors: how a served model says what it takes and what it returns.
+
+Datatypes are those of the Open Inference Protocol V2 (https://github.com/kserve/open-inference-protocol); a dynamic dimension is
+-1.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from maasnb.errors import OptionError, unknown_name
+
+__all__ = ["DATATYPES", "Signature", "Tensor", "datatype_of"]
+
+DATATYPES: dict[str, np.dtype[Any]] = {
+    "BOOL": np.dtype(np.bool_),
+    "UINT8": np.dtype(np.uint8),
+    "UINT16": np.dtype(np.uint16),
+    "UINT32": np.dtype(np.uint32),
+    "UINT64": np.dtype(np.uint64),
+    "INT8": np.dtype(np.int8),
+    "INT16": np.dtype(np.int16),
+    "INT32": np.dtype(np.int32),
+    "INT64": np.dtype(np.int64),
+    "FP16": np.dtype(np.float16),
+    "FP32": np.dtype(np.float32),
+    "FP64": np.dtype(np.float64),
+}
+
+
+def datatype_of(dtype: np.dtype[Any]) -> str:
+    """Return the protocol's name of a NumPy dtype.
+
+    Raises:
+        OptionError: the protocol has no such type.
+
+    >>> datatype_of(np.dtype("float32"))
+    'FP32'
+    """
+    for name, known in DATATYPES.items():
+        if known == dtype:
+            return name
+    message = f"An array of dtype {dtype} cannot be served; expected numbers or booleans."
+    raise OptionError(message)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """Describe one input or output.
+
+    Attributes:
+        name: its name on the wire.
+        datatype: one of `DATATYPES`.
+        shape: its shape; -1 where any size is accepted (the batch).
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the NumPy dtype."""
+        return DATATYPES[self.datatype]
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Say whether an array of this shape is accepted."""
+        pairs = zip(self.shape, shape, strict=False)
+        return len(shape) == len(self.shape) and all(ours in (-1, got) for ours, got in pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the tensor as the protocol's metadata has it."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Tensor":
+        """Return the tensor that `to_json` wrote.
+
+        Raises:
+            UnknownNameError: the datatype is not known.
+        """
+        if data["datatype"] not in DATATYPES:
+            raise unknown_name("datatype", str(data["datatype"]), DATATYPES)
+        shape = tuple(int(size) for size in data["shape"])
+        return cls(name=str(data["name"]), datatype=data["datatype"], shape=shape)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """Describe what a model takes and returns."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the signature as JSON data."""
+        return {
+            "inputs": [tensor.to_json() for tensor in self.inputs],
+            "outputs": [tensor.to_json() for tensor in self.outputs],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Signature":
+        """Return the signature that `to_json` wrote."""
+        inputs, outputs = (
+            tuple(Tensor.from_json(tensor) for tensor in data[side]) for side in ("inputs", "outputs")
+        )
+        return cls(inputs=inputs, outputs=outputs)
