@@ -31,7 +31,7 @@ def build_module(spec: Spec, seed: int) -> nn.Sequential:
     """
     model = nn.Sequential()
     shape = spec.input
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name, layer in zip(spec.names(), spec.layers, strict=True):
             for suffix, module in _modules(layer, shape):
