@@ -1,7 +1,7 @@
 """Every exception that maasnb raises on purpose, in one hierarchy.
 
-Each class is also a builtin exception, so code that knows nothing of maasnb can catch it. A message says what happened with
-the actual value, what was expected, and what to type next.
+Each class is also a builtin exception, so code that knows nothing of maasnb can catch it. A message
+says what happened with the actual value, what was expected, and what to type next.
 """
 
 import difflib
@@ -133,8 +133,11 @@ def missing_package(what: str, package: str, extra: str) -> MissingPackageError:
         package: the import name of the package.
         extra: the maasnb extra that brings it.
 
-    >>> str(missing_package("The jax backend", "jax", "jax"))
-    "The jax backend needs the package 'jax', which is not installed. Type: %pip install 'maasnb[jax]'"
+    >>> str(missing_package("The server", "uvicorn", "serve"))
+    "The server needs the package 'uvicorn', which is missing. Type: %pip install 'maasnb[serve]'"
     """
-    message = f"{what} needs the package {package!r}, which is not installed. Type: %pip install 'maasnb[{extra}]'"
+    message = (
+        f"{what} needs the package {package!r}, which is missing. "
+        f"Type: %pip install 'maasnb[{extra}]'"
+    )
     return MissingPackageError(message, name=package)

@@ -1,7 +1,8 @@
 """Layers as plain data: what `mb.build` and the `%%maas build` cell turn into a native module.
 
-A layer is a frozen dataclass that knows its output shape and its JSON form; a `Spec` is the shape of one input and a sequence of
-layers. Each backend holds a table from these classes to modules of its own library.
+A layer is a frozen dataclass that knows its output shape and its JSON form; a `Spec` is the shape
+of one input and a sequence of layers. Each backend holds a table from these classes to modules of
+its own library.
 """
 
 import ast
@@ -134,7 +135,9 @@ class Activation(Layer):
         return (self.name,)
 
 
-LAYERS: dict[str, type[Layer]] = {each.__name__: each for each in (Input, Dense, Dropout, Activation)}
+LAYERS: dict[str, type[Layer]] = {
+    each.__name__: each for each in (Input, Dense, Dropout, Activation)
+}
 _BY_KIND = {each.kind: each for each in LAYERS.values()}
 
 
@@ -216,7 +219,8 @@ def make_spec(layers: Sequence[Layer], input_shape: tuple[int, ...] | None = Non
             raise OptionError(message)
     if items and isinstance(items[0], Input):
         given = items.pop(0)
-        assert isinstance(given, Input) and isinstance(given.shape, tuple)
+        assert isinstance(given, Input)
+        assert isinstance(given.shape, tuple)
         if input_shape is not None and tuple(input_shape) != given.shape:
             message = (
                 f"The first layer says Input{given.shape}, but the data has examples of shape "
@@ -269,8 +273,8 @@ def parse_layers(text: str, names: Mapping[str, Any] | None = None) -> tuple[Lay
     layers: list[Layer] = []
     for statement in tree.body:
         value = statement.value if isinstance(statement, ast.Expr) else None
-        for call in value.elts if isinstance(value, ast.Tuple | ast.List) else [value]:
-            layers.append(_layer_of(call, statement, text, names or {}))
+        calls = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
+        layers.extend(_layer_of(call, statement, text, names or {}) for call in calls)
     return tuple(layers)
 
 

@@ -1,6 +1,7 @@
 """Metrics over a whole split, in NumPy, for the validation while a model trains.
 
-`mb.evaluate` asks scikit-learn for the full picture; these few numbers are what a running model is watched by.
+`mb.evaluate` asks scikit-learn for the full picture; these few numbers are what a running model is
+watched by.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""What a model is trained for, as plain data: the loss, the optimiser, the metrics, the meaning of its output.
+"""What a model is trained for, as plain data: loss, optimiser, metrics, meaning of its output.
 
-Names are the field's own; every backend holds a table from these names to functions of its own library. The numbers of the
-optimisers stand here once, so that a name means the same rule in every backend.
+Names are the field's own; every backend holds a table from these names to functions of its own
+library. The numbers of the optimisers stand here once, so that a name means the same rule in every
+backend.
 """
 
 import dataclasses
@@ -22,8 +23,8 @@ LOSSES: dict[str, tuple[Kind, str]] = {
     "mae": ("regression", "mean absolute error"),
 }
 
-# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; RMSprop's decay
-# as in torch (.99; optax has .9), so that one name is one rule.
+# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; RMSprop's
+# decay as in torch (.99; optax has .9), so that one name is one rule.
 OPTIMIZERS: dict[str, dict[str, float]] = {
     "adam": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
     "adamw": {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
@@ -53,7 +54,8 @@ class Task:
         kind: `"classification"` or `"regression"`.
         loss: one of `LOSSES`.
         outputs: the size of the output's last axis.
-        given: what the model itself returns: logits, probabilities (it ends with softmax or sigmoid) or values.
+        given: what the model itself returns: logits, probabilities (it ends with softmax or
+            sigmoid) or values.
         labels: the classes' names, in order; empty for regression.
     """
 
@@ -125,12 +127,14 @@ def make_task(
         raise unknown_name("loss", loss, [*LOSSES, "auto"])
     if loss != "auto" and LOSSES[loss][0] != kind:
         fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
-        message = f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
+        message = (
+            f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
+        )
         raise OptionError(message)
     if len(output_shape) != 1:
         message = (
-            f"The model returns an array of shape {output_shape} for one example; expected one axis. "
-            "End the model with a Dense layer over a flat input."
+            f"The model returns an array of shape {output_shape} for one example; "
+            "expected one axis. End the model with a Dense layer over a flat input."
         )
         raise ShapeError(message)
     width = output_shape[0]
@@ -151,8 +155,8 @@ def make_task(
     if width != expected or (chosen == "binary_cross_entropy" and classes != 2):
         also = " (or Dense(1), for two classes)" if classes == 2 and expected == 2 else ""
         message = (
-            f"The model returns {width} output{'s' * (width != 1)} for each example, but the data has "
-            f"{classes} classes and {chosen} needs {expected}. "
+            f"The model returns {width} output{'s' * (width != 1)} for each example, but the data "
+            f"has {classes} classes and {chosen} needs {expected}. "
             f"End the model with Dense({expected}){also}."
         )
         raise ShapeError(message)

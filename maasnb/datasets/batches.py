@@ -1,7 +1,7 @@
 """Which rows make which batch: a function of the seed and the step alone.
 
-A step number fixes its epoch, the epoch and the seed fix a permutation, so a run that is resumed, forked or repeated sees the
-same batches in the same order without any stored position.
+A step number fixes its epoch, the epoch and the seed fix a permutation, so a run that is resumed,
+forked or repeated sees the same batches in the same order without any stored position.
 """
 
 import dataclasses
