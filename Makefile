@@ -31,8 +31,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
 	  echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; \
 	  exit 1; }
-	$(PY) -m pip install --quiet -r requirements.lock
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Installing the versions of requirements.lock into $(VENV); this takes a few minutes."
+	@$(PY) -m pip install -qq -r requirements.lock
+	@$(PY) -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: install ## Run the quickstart in a real kernel, with both backends, up to a prediction over HTTP
@@ -61,7 +62,7 @@ bench: install ## Measure training against hand-written loops
 # CUDA's packages come with torch where its CUDA build is taken; the lock does not ask for them.
 lock: install ## Resolve the newest versions and write requirements.lock
 	@report=$$(mktemp) && trap 'rm -f "$$report"' EXIT && \
-	$(PY) -m pip install --quiet --dry-run --ignore-installed --report "$$report" \
+	$(PY) -m pip install -qq --dry-run --ignore-installed --report "$$report" \
 	  '.[all,dev]' '$(TORCH)' && \
 	$(PY) -c "$$WRITE_LOCK" < "$$report" > requirements.lock.new && \
 	mv requirements.lock.new requirements.lock

@@ -39,7 +39,8 @@ class OptionError(MaasError, ValueError):
 class UnknownNameError(MaasError, LookupError):
     """Say that a name is not known; the message offers the nearest known one."""
 
-    def __init__(self, message: str, *, name: str, known: tuple[str, ...] = ()) -> None:
+    # `name` has a default because copying and unpickling make the error from its message alone.
+    def __init__(self, message: str, *, name: str = "", known: tuple[str, ...] = ()) -> None:
         """Keep the unknown `name` and the `known` ones beside the message."""
         super().__init__(message)
         self.name = name
@@ -115,10 +116,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     "There is no dataset 'digit'. Did you mean 'digits'? Known: diabetes, digits."
     """
     names = tuple(sorted(known))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    folded = {known_name.casefold(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     parts = [f"There is no {kind} {name!r}."]
     if near:
-        parts.append(f"Did you mean {near[0]!r}?")
+        parts.append(f"Did you mean {folded[near[0]]!r}?")
     parts.append(f"Known: {', '.join(names)}." if names else "None are known yet.")
     if hint:
         parts.append(hint)

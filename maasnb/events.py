@@ -166,8 +166,15 @@ def decode(line: str) -> Event | None:
     try:
         fields = json.loads(line)
         cls = KINDS[fields.pop("event")]
-        names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: _from_json(value) for name, value in fields.items() if name in names})
+        types = {field.name: field.type for field in dataclasses.fields(cls)}
+        return cls(
+            **{
+                # A text may read "nan" and is no number for that.
+                name: value if types[name] is str else _from_json(value)
+                for name, value in fields.items()
+                if name in types
+            }
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

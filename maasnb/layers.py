@@ -59,7 +59,7 @@ class Input(Layer):
 
     def __post_init__(self) -> None:
         """Check the shape and store it as a tuple."""
-        shape = (self.shape,) if isinstance(self.shape, int) else tuple(self.shape)
+        shape = tuple(self.shape) if isinstance(self.shape, (tuple, list)) else (self.shape,)
         for size in shape:
             _check_size("Input", "shape", size)
         object.__setattr__(self, "shape", shape)
@@ -311,7 +311,7 @@ def _value_of(node: ast.expr, line: str, names: Mapping[str, Any]) -> Any:  # no
         if node.id not in names:
             raise unknown_name("variable", node.id, names, f"It stands in the line {line!r}.")
         value = names[node.id]
-        if isinstance(value, _LITERALS):
+        if _is_literal(value):
             return value
         message = f"{line!r}: {node.id} is a {type(value).__name__}; expected a number or a string."
         raise OptionError(message)
@@ -319,12 +319,18 @@ def _value_of(node: ast.expr, line: str, names: Mapping[str, Any]) -> Any:  # no
         return tuple(_value_of(item, line, names) for item in node.elts)
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         message = (
             f"{line!r}: {ast.unparse(node)!r} is not a number, a string or a variable. "
             "Compute it in a cell before, and use its name here."
         )
         raise OptionError(message) from None
+
+
+def _is_literal(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_literal, value))
+    return isinstance(value, _LITERALS)
 
 
 def _check_size(layer: str, field: str, value: object) -> None:

@@ -93,7 +93,7 @@ def make_optimizer(name: str) -> Optimizer:
     """
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    return Optimizer(name=name, numbers=OPTIMIZERS[name])
+    return Optimizer(name=name, numbers=dict(OPTIMIZERS[name]))
 
 
 def make_task(
@@ -123,14 +123,7 @@ def make_task(
         OptionError: the loss is not one for this kind of data.
         ShapeError: the model's output does not fit the data.
     """
-    if loss != "auto" and loss not in LOSSES:
-        raise unknown_name("loss", loss, [*LOSSES, "auto"])
-    if loss != "auto" and LOSSES[loss][0] != kind:
-        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
-        message = (
-            f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
-        )
-        raise OptionError(message)
+    _check_loss(loss, kind)
     if len(output_shape) != 1:
         message = (
             f"The model returns an array of shape {output_shape} for one example; "
@@ -139,21 +132,50 @@ def make_task(
         raise ShapeError(message)
     width = output_shape[0]
     if kind == "regression":
-        if width != targets:
-            message = (
-                f"The model returns {width} values for each example, but the data has {targets} "
-                f"target{'s' * (targets != 1)}. End the model with Dense({targets})."
-            )
-            raise ShapeError(message)
-        chosen = "mse" if loss == "auto" else loss
-        return Task(kind=kind, loss=chosen, outputs=width, given="values")
+        return _regression(loss, width, targets)
+    return _classification(loss, width, labels, final_activation)
+
+
+def _check_loss(loss: str, kind: Kind) -> None:
+    if loss == "auto":
+        return
+    if loss not in LOSSES:
+        raise unknown_name("loss", loss, [*LOSSES, "auto"])
+    if LOSSES[loss][0] != kind:
+        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
+        message = (
+            f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
+        )
+        raise OptionError(message)
+
+
+def _regression(loss: str, width: int, targets: int) -> Task:
+    if width != targets:
+        message = (
+            f"The model returns {width} value{'s' * (width != 1)} for each example, but the data "
+            f"has {targets} target{'s' * (targets != 1)}. End the model with Dense({targets})."
+        )
+        raise ShapeError(message)
+    chosen = "mse" if loss == "auto" else loss
+    return Task(kind="regression", loss=chosen, outputs=width, given="values")
+
+
+def _classification(
+    loss: str, width: int, labels: tuple[str, ...], final_activation: str | None
+) -> Task:
     classes = len(labels)
     chosen = loss
     if loss == "auto":
         chosen = "binary_cross_entropy" if (classes, width) == (2, 1) else "cross_entropy"
+    if chosen == "binary_cross_entropy" and classes != 2:
+        message = (
+            f"The loss binary_cross_entropy is for two classes, but the data has {classes}. "
+            f"Use cross_entropy, and end the model with Dense({classes})."
+        )
+        raise OptionError(message)
     expected = 1 if chosen == "binary_cross_entropy" else classes
-    if width != expected or (chosen == "binary_cross_entropy" and classes != 2):
-        also = " (or Dense(1), for two classes)" if classes == 2 and expected == 2 else ""
+    if width != expected:
+        also = " (or Dense(1), for two classes)" if (loss, classes) == ("auto", 2) else ""
         message = (
             f"The model returns {width} output{'s' * (width != 1)} for each example, but the data "
             f"has {classes} classes and {chosen} needs {expected}. "
@@ -162,4 +184,4 @@ def make_task(
         raise ShapeError(message)
     ends_with = "softmax" if chosen == "cross_entropy" else "sigmoid"
     given: Given = "probabilities" if final_activation == ends_with else "logits"
-    return Task(kind=kind, loss=chosen, outputs=width, given=given, labels=labels)
+    return Task(kind="classification", loss=chosen, outputs=width, given=given, labels=labels)

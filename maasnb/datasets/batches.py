@@ -74,6 +74,7 @@ class Batches:
         [4, 2, 4]
         """
         per_epoch = self.steps_per_epoch
+        none = np.zeros((0, self.batch), dtype=np.int32)
         parts = [
             self.order(epoch)[
                 max(first - epoch * per_epoch, 0) : max(first + count - epoch * per_epoch, 0)
@@ -83,4 +84,6 @@ class Batches:
         last = self.size - (per_epoch - 1) * self.batch
         steps = np.arange(first, first + count) % per_epoch
         counts = np.where(steps == per_epoch - 1, last, self.batch).astype(np.int32)
-        return Rows(first=first, seed=self.seed, indices=np.concatenate(parts), counts=counts)
+        return Rows(
+            first=first, seed=self.seed, indices=np.concatenate([none, *parts]), counts=counts
+        )

@@ -6,6 +6,7 @@ fitting needs scikit-learn.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -70,7 +71,8 @@ class Standardize(Step):
 
     def inputs(self, x: Array) -> Array:
         """Subtract the mean and divide by the scale, in float64."""
-        flat = np.asarray(x, dtype=np.float64).reshape(len(x), -1)
+        # Not reshape(len(x), -1): no examples at all must pass too.
+        flat = np.asarray(x, dtype=np.float64).reshape(len(x), math.prod(x.shape[1:]))
         if flat.shape[1] != len(self.mean):
             message = (
                 f"Each example has {flat.shape[1]} values, but the recipe was fitted on "
