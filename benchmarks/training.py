@@ -91,7 +91,7 @@ def torch_loop(data: mb.Data, *, fused: bool) -> Loop:
 
 
 def jax_loop(data: mb.Data, *, flat: bool) -> Loop:
-    """Return a jitted step over nnx state, or over a flat list of leaves, dispatched once a step."""
+    """Return a jitted step over nnx state, or over a flat list of leaves, dispatched each step."""
     import jax
     import optax
     from flax import nnx

@@ -83,7 +83,6 @@ class JaxProgram:
         self._types = [
             jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves
         ]
-        self._looped: bool | None = None
         structure = Structure(
             training=training_graph,
             evaluation=nnx.split(evaluation, *kinds)[0],
@@ -98,7 +97,7 @@ class JaxProgram:
     @property
     def mode(self) -> str:
         """Return `"loop"` (compiled) or `"step"` (a dispatch each); known after the first chunk."""
-        return "step" if self._looped is False else "loop"
+        return "step" if self._steps.looped is False else "loop"
 
     def longest_chunk(self, placed: JaxPlaced, batch: int) -> int:
         """Return how many steps a chunk may have: a power of two whose batches fit into 64 MiB."""
@@ -126,10 +125,10 @@ class JaxProgram:
         self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
     ) -> tuple[JaxState, JaxLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
-        if self._looped is None:
-            self._looped = not self._slow_in_a_loop(placed, rows)
+        if self._steps.looped is None:
+            self._steps.looped = not self._slow_in_a_loop(placed, rows)
         given = (placed.inputs, placed.targets)
-        if self._looped:
+        if self._steps.looped:
             capacity = self.longest_chunk(placed, rows.indices.shape[1])
             arguments = _given(rows, lr, capacity)
             leaves, losses = self._steps.many(state.leaves, *given, *arguments, np.int32(len(rows)))

@@ -74,6 +74,7 @@ class Steps:
         self.one = jax.jit(self._take_one_step, donate_argnums=0)
         self.measured = jax.jit(self._take_measured_step, donate_argnums=0)
         self.outputs = jax.jit(self._outputs)
+        self.looped: bool | None = None  # whether many steps are one dispatch; None until known
 
     def _step(
         self, leaves: Leaves, batch: _Batch, seed: jax.Array, lr: jax.Array
@@ -162,7 +163,7 @@ def _shared_steps(structure: Structure) -> Steps:
 
 
 def compiled_steps(structure: Structure) -> Steps:
-    """Return the steps of a structure, those of an earlier model with an equal one where there is."""
+    """Return the steps of a structure, shared with earlier models of an equal one."""
     try:
         return _shared_steps(structure)
     except TypeError:  # a module of the user's own may hold attributes that cannot be hashed
