@@ -19,6 +19,8 @@ __all__ = ["VERBS", "Option", "Verb", "verb_named"]
 
 PLAIN = {"Literal", "None", "Sequence", "bool", "float", "int", "list", "str", "tuple"}
 NOUNS = {"Artifact", "Data", "Endpoint", "Report", "Run", "Runs", "Split"}
+STANDING_FOR = {"Predictor": ("Run", "Endpoint"), "PublishableRun": ("Run",)}
+"""Protocols of lower rooms, and the classes that a person holds in their place."""
 WORDS = {"Sequence[float]", "Sequence[int]", "Sequence[str]", "tuple[float, ...]"}
 
 
@@ -82,8 +84,9 @@ class Option:
     @property
     def nouns(self) -> tuple[str, ...]:
         """Return the maasnb classes that it takes, if it takes no other objects."""
-        live = tuple(head for head in self.heads if head not in PLAIN)
-        return live if set(live) <= NOUNS else ()
+        live = [name for head in self.heads for name in STANDING_FOR.get(head, (head,))]
+        nouns = tuple(name for name in live if name not in PLAIN)
+        return nouns if set(nouns) <= NOUNS else ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
