@@ -40,8 +40,7 @@ def _rows(verb: Verb, options: Iterable[Option]) -> Iterable[tuple[str, str]]:
     known = tuple(options)
     if verb.cell:
         yield "NAME", "the variable that holds the result."
-        texts = "a layer a line, as Dense(64, \"relu\")."
-        yield "the cell", texts
+        yield "the cell", 'a layer a line, as Dense(64, "relu").'
     for option in known:
         if option.positional:
             yield option.name, _text(option)
@@ -77,7 +76,8 @@ def _placeholder(option: Option) -> str:
 
 def _text(option: Option) -> str:
     parts = [option.text]
-    if 0 < len(option.values) <= SEVERAL:
+    told = sum(value in option.text for value in option.values)
+    if 2 * told < len(option.values) <= SEVERAL:
         parts.append(f"One of: {', '.join(option.values)}.")
     if not option.required and option.default is not None:
         parts.append(f"Default: {literal_source(option.default)}.")

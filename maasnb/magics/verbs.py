@@ -76,8 +76,9 @@ class Option:
     @property
     def live(self) -> bool:
         """Say whether a word is first looked up among the notebook's objects."""
-        return any(head.split("[")[0] not in PLAIN for head in self.heads) or any(
-            "[" in head and not head.startswith("Literal") and head not in WORDS
+        return any(
+            head.split("[")[0] not in PLAIN
+            or ("[" in head and not head.startswith("Literal") and head not in WORDS)
             for head in self.heads
         )
 
@@ -85,7 +86,7 @@ class Option:
     def nouns(self) -> tuple[str, ...]:
         """Return the maasnb classes that it takes, if it takes no other objects."""
         live = [name for head in self.heads for name in STANDING_FOR.get(head, (head,))]
-        nouns = tuple(name for name in live if name not in PLAIN)
+        nouns = tuple(name for name in live if name.split("[")[0] not in PLAIN)
         return nouns if set(nouns) <= NOUNS else ()
 
 
@@ -200,6 +201,9 @@ def annotation_heads(annotation: object) -> tuple[str, ...]:
     if annotation is inspect.Parameter.empty:
         return ("Any",)
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", text)  # module names
+    optional = re.fullmatch(r"Optional\[(.*)\]", text)  # how Python <= 3.13 writes Literal[...] | None
+    text = f"{optional[1]} | None" if optional else text
     members, depth, start = [], 0, 0
     for place, letter in enumerate(text):
         depth += (letter in "[(") - (letter in "])")
@@ -207,7 +211,7 @@ def annotation_heads(annotation: object) -> tuple[str, ...]:
             members.append(text[start:place])
             start = place + 1
     members.append(text[start:])
-    return tuple(re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", each.strip()) for each in members)
+    return tuple(each.strip() for each in members)
 
 
 def argument_texts(docstring: str) -> dict[str, str]:

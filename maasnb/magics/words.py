@@ -101,8 +101,9 @@ def _live(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
     try:
         return Argument(value=ast.literal_eval(word), source=word)
     except (ValueError, SyntaxError):
-        known = (*fitting_names(option, names), *option.values)
-        kind = f"object {option.name}" if option.name in ("x", "y") else option.name
+        known = {*fitting_names(option, names), *option.values}
+        kind = option.name if option.name in HINTS else "variable"
+        kind = f"data set or {kind}" if option.values else kind
         raise unknown_name(kind, word, known, HINTS.get(option.name, "")) from None
 
 

@@ -37,8 +37,8 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
         run: a `Run`; at any time of its life.
     """
     losses = run.history.losses
-    head = f"Run {run.name!r}: {run.status}, {_progress(run)}"
-    lines = [head]
+    # Not the run's name: a second run of the same notebook gets a number behind it.
+    lines = [f"Run on {run.data.name} ({run.backend.name}): {run.status}, {_progress(run)}"]
     rows = []
     if len(losses):
         rows.append(("loss", f"{number(float(losses[0]))} -> {number(float(losses[-1]))}"))
