@@ -115,7 +115,8 @@ def _print_text(item: object, printer: Any, cycle: bool) -> None:  # noqa: ANN40
 
 
 def _print_run(run: Any, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - IPython's form
-    printer.text("..." if cycle else run_twin(run))
+    reason = "" if run.error is None else f"\n  {run.error}"
+    printer.text("..." if cycle else run_twin(run) + reason)
 
 
 def _run_picture(run: Any) -> bytes | None:  # noqa: ANN401 - a run

@@ -24,6 +24,10 @@ INK, FAINT = "#333333", "#D9D9D9"
 MOST_LINES = 8
 """More parameters than these are drawn as a heat map."""
 MOST_POINTS = 2000
+FEW_POINTS = 12
+"""So few points are marked."""
+WIDE_RANGE = 20
+"""A loss that falls by more than this factor gets a logarithmic axis."""
 WIDTH_IN, HEIGHT_IN, DOTS_PER_INCH = 3.6, 2.9, 110
 STYLE = {
     "font.size": 8.5,
@@ -72,8 +76,8 @@ def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its att
     losses = np.asarray(run.history.losses, dtype=np.float64)
     if not len(losses):
         return None
-    per_epoch = run.steps_per_epoch or 1
-    unit = "epoch" if run.steps_per_epoch else "step"
+    whole_epochs = 0 < run.steps_per_epoch <= len(losses)
+    per_epoch, unit = (run.steps_per_epoch, "epoch") if whole_epochs else (1, "step")
     metric = _metric_points(run)
     panels = 2 if run.history.measured else 1
     panels += bool(metric)
@@ -136,7 +140,7 @@ def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "
     from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
 
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.6 + 0.36 * len(labels)
+    size = 1.6 + 0.3 * len(labels)
     with rc_context(STYLE):
         figure, (axes,) = _panels(1, width=size + 0.5, height=size)
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -207,11 +211,23 @@ def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_e
             linewidth=1.5,
             label="validation",
         )
-    finite = losses[np.isfinite(losses) & (losses > 0)]
-    if len(finite) and finite.max() / finite.min() > 20:
-        axes.set_yscale("log")
+    if losses.min() > 0 and smooth.max() / smooth.min() > WIDE_RANGE:
+        _log_scale(axes)
     axes.set_title("loss", loc="left")
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="upper right" if smooth[-1] <= smooth[0] else "upper left")
+
+
+def _log_scale(axes: "Axes") -> None:
+    """Use a logarithmic y axis with plain numbers; below a factor of 10 with 2 and 5 between."""
+    from matplotlib.ticker import FuncFormatter, LogLocator  # noqa: PLC0415 - loads matplotlib
+
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    between = (1.0, 2.0, 5.0) if high / low < WIDE_RANGE * 5 else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=between))
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_locator(LogLocator(subs=()))
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
@@ -245,10 +261,19 @@ def _draw_norms(
         return
     for place, (name, values) in enumerate(clean.items()):
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
-        mark = "o" if len(times) == 1 else ""
-        axes.plot(times, values, color=colour, linestyle=dash, marker=mark, lw=1.4, label=name)
+        mark = "o" if len(times) <= FEW_POINTS else ""
+        axes.plot(
+            times,
+            values,
+            color=colour,
+            linestyle=dash,
+            marker=mark,
+            markersize=3,
+            linewidth=1.4,
+            label=name,
+        )
     if any(np.isfinite(values).any() for values in clean.values()):
-        axes.set_yscale("log")
+        _log_scale(axes)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
 
 

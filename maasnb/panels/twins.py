@@ -50,9 +50,6 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     if norms:
         lines.append("  gradient norm, first -> last step")
         lines.append(_indented(aligned(norms), "    "))
-    reason = "" if run.error is None else str(run.error)
-    if reason:
-        lines.append(f"  {reason}")
     return "\n".join(lines)
 
 
