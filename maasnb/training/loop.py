@@ -180,7 +180,9 @@ class Loop:
         self._pending = None
         state, step, culprit = self._kept.replay(bad_step, self._train, self._batches, self._lr)
         self._state, self._step = state, step
-        where = f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
+        where = (
+            f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
+        )
         message = (
             f"The loss became {loss} at step {bad_step + 1}, so the run {self._run.name!r} stopped."
             f"{where} The model holds its last good state, after step {step}. "
@@ -194,5 +196,3 @@ class Loop:
         reason = self._run.stop_reason
         finished = self._step >= self._run.total_steps
         self._run.close("finished" if finished else "stopped", "" if finished else reason or "")
-
-

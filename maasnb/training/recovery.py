@@ -66,5 +66,3 @@ def _first_not_finite(statistics: Statistics) -> str | None:
             if not math.isfinite(value):
                 return name
     return None
-
-

@@ -20,6 +20,7 @@ from maasnb.training.loop import Loop
 
 __all__ = ["train"]
 
+
 def train(
     model: Any,  # noqa: ANN401 - a native module of any framework
     data: Data,
@@ -157,5 +158,3 @@ def _environment(backend: Backend) -> dict[str, str]:
         "python": python_version(),
         "platform": platform(terse=True),
     }
-
-

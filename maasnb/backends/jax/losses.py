@@ -22,8 +22,10 @@ def loss_function(task: Task) -> Loss:
         case "cross_entropy" if logits:
             return optax.softmax_cross_entropy_with_integer_labels
         case "cross_entropy":
-            return lambda out, to: -jnp.log(
-                jnp.clip(jnp.take_along_axis(out, to[:, None], axis=-1)[:, 0], min=_SMALLEST)
+            return lambda out, to: (
+                -jnp.log(
+                    jnp.clip(jnp.take_along_axis(out, to[:, None], axis=-1)[:, 0], min=_SMALLEST)
+                )
             )
         case "binary_cross_entropy" if logits:
             return lambda out, to: optax.sigmoid_binary_cross_entropy(out[:, 0], to)

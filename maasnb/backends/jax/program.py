@@ -77,7 +77,13 @@ class JaxProgram:
     """Train one flax `nnx.Module`; the user's object is updated by `update`."""
 
     def __init__(
-        self, model: nnx.Module, task: Task, optimizer: Optimizer, device: jax.Device, *, ragged: bool
+        self,
+        model: nnx.Module,
+        task: Task,
+        optimizer: Optimizer,
+        device: jax.Device,
+        *,
+        ragged: bool,
     ) -> None:
         """Split the model into its structure and its leaves; steps are compiled at their first use."""
         self._model = model
@@ -95,7 +101,9 @@ class JaxProgram:
         self._names = parameter_names(params)
         self._first = (params, self._transformation.init(params), rest)
         leaves, self._structure = jax.tree.flatten(self._first)
-        self._types = [jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
+        self._types = [
+            jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves
+        ]
         self._looped: bool | None = None
         self._chunk = jax.jit(self._take_steps, donate_argnums=0)
         self._single = jax.jit(self._take_one_step, donate_argnums=0)
@@ -117,7 +125,9 @@ class JaxProgram:
         """Copy the model's present parameters to the device, with a fresh optimiser."""
         leaves = jax.tree.leaves(self._first)
         # A copy, because a chunk donates its leaves and the model's own arrays must stay good.
-        return JaxState([jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves])
+        return JaxState(
+            [jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves]
+        )
 
     def place(self, inputs: Array, targets: Array) -> JaxPlaced:
         """Copy a split to the device."""
@@ -187,7 +197,9 @@ class JaxProgram:
 
     def snapshot(self, state: JaxState) -> dict[str, Array]:
         """Return the leaves as arrays, named by their paths."""
-        return {name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)}
+        return {
+            name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)
+        }
 
     def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:  # noqa: ARG002 - nothing of it is left
         """Return the state whose leaves are these arrays."""
@@ -331,5 +343,3 @@ def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[jax.Array, ...]) 
 
 def _norms(tree: Any) -> jax.Array:  # noqa: ANN401 - any tree of arrays
     return jnp.stack([jnp.linalg.norm(leaf.ravel()) for leaf in jax.tree.leaves(tree)])
-
-

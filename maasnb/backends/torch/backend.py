@@ -57,7 +57,9 @@ class TorchBackend:
             with evaluating(model):
                 output = model(examples)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = (
+                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            )
             message = (
                 f"The model cannot take examples of shape {inputs.shape[1:]} ({reason}). "
                 "Give its first layer the size of the data's inputs."
