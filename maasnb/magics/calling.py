@@ -160,7 +160,7 @@ def _choose_data(
         raise OptionError(message)
     name = next(iter(different.values()))
     found["data"] = Argument(value=names[name], source=name)
-    return f"inputs as in {name}"
+    return f"The inputs are those of {name}."
 
 
 def _refuse_cell(verb: Verb) -> None:
@@ -175,9 +175,12 @@ def _refuse_cell(verb: Verb) -> None:
 
 
 def _built(call: Call, model: object) -> object:
-    from maasnb.magics.models import model_summary  # noqa: PLC0415 - asks the backend, which imports it
+    """Return what a cell shows of a model that it built."""
+    from maasnb.study.inspection import inspect  # noqa: PLC0415 - a verb's room opens when it is used
 
-    return model_summary(call.name, model, call.remark)
+    report = inspect(model, "summary")
+    title = f"{call.name}: {report.title}"
+    return dataclasses.replace(report, title=title, notes=(call.remark,) if call.remark else ())
 
 
 def _say(text: str) -> None:

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from maasnb.panels import progress
 from maasnb.panels.twins import run_twin
+from maasnb.tables import is_number
 
 __all__ = ["NOUNS", "html_of", "register", "unregister"]
 
@@ -19,7 +20,6 @@ NOUNS: tuple[tuple[str, str], ...] = (
     ("maasnb.datasets.loading", "Data"),
     ("maasnb.diagnosis", "Diagnosis"),
     ("maasnb.hardware", "Devices"),
-    ("maasnb.magics.models", "ModelSummary"),
     ("maasnb.client.endpoint", "Endpoint"),
     ("maasnb.records.listing", "Runs"),
     ("maasnb.study.reports", "Report"),
@@ -27,7 +27,7 @@ NOUNS: tuple[tuple[str, str], ...] = (
 RUN = ("maasnb.records.run", "Run")
 REPORT = ("maasnb.study.reports", "Report")
 
-CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
+WORDS = ' style="text-align:left"'
 TONES = {
     "bad": "color:var(--jp-error-color0,#b3261e);font-weight:600",
     "warn": "color:var(--jp-warn-color0,#8a5300);font-weight:600",
@@ -44,14 +44,15 @@ def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
     table: Callable[[], Sequence[Sequence[str]]] | None = getattr(item, "table", None)
     if table is None:
         return None
-    rows = table()
+    columns: Sequence[str] = getattr(item, "columns", ())
+    rows = [row for row in table() if tuple(row) != tuple(columns)]
     if not rows:
         return None
-    columns: Sequence[str] = getattr(item, "columns", ())
     caption = _caption(item, columns)
-    head = "".join(f'<th style="{CELL}">{html.escape(each)}</th>' for each in columns)
     toned = bool(columns) and not columns[0]  # a first column without a name holds states
-    body = "\n".join(_row(row, TONES.get(row[0], "") if toned else "") for row in rows)
+    styles = _styles(rows)
+    head = "".join(_cell("th", word, style) for word, style in zip(columns, styles, strict=False))
+    body = "\n".join(_row(row, styles, toned=toned) for row in rows)
     return "\n".join(
         part
         for part in (
@@ -60,6 +61,7 @@ def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
             f"<thead><tr>{head}</tr></thead>" if head else "",
             f"<tbody>\n{body}\n</tbody>",
             "</table>",
+            *(f"<div>{html.escape(note)}</div>" for note in getattr(item, "notes", ())),
         )
         if part
     )
@@ -95,14 +97,20 @@ def _is_ours(cls: type) -> bool:
     return (cls.__module__, cls.__name__) in {*NOUNS, RUN}
 
 
-def _row(row: Sequence[str], tone: str) -> str:
-    styles = [f"{CELL};{tone}" if tone else CELL, *[CELL] * (len(row) - 1)]
-    cells = zip(row, styles, strict=True)
-    return f"<tr>{''.join(_cell(word, style) for word, style in cells)}</tr>"
+def _styles(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a column's style: words to the left, numbers where the front end has them."""
+    return ["" if all(map(is_number, column)) else WORDS for column in zip(*rows, strict=True)]
 
 
-def _cell(word: str, style: str) -> str:
-    return f'<td style="{style}">{html.escape(word)}</td>'
+def _row(row: Sequence[str], styles: Sequence[str], *, toned: bool) -> str:
+    cells = [_cell("td", word, style) for word, style in zip(row, styles, strict=True)]
+    if toned and row[0] in TONES:
+        cells[0] = _cell("td", row[0], f' style="text-align:left;{TONES[row[0]]}"')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(tag: str, word: str, style: str) -> str:
+    return f"<{tag}{style}>{html.escape(word)}</{tag}>"
 
 
 def _caption(item: Any, columns: Sequence[str]) -> str:  # noqa: ANN401 - any object of ours

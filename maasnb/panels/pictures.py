@@ -26,6 +26,8 @@ MOST_LINES = 8
 MOST_POINTS = 2000
 FEW_POINTS = 12
 """So few points are marked."""
+HEALTHY_RATIOS = (1e-4, 1e-2)
+"""An update should be about a thousandth of the weight (A. Karpathy, CS231n notes)."""
 WIDE_RANGE = 20
 """A loss that falls by more than this factor gets a logarithmic axis."""
 WIDTH_IN, HEIGHT_IN, DOTS_PER_INCH = 3.6, 2.9, 110
@@ -90,7 +92,7 @@ def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its att
         if run.history.measured:
             times = [each.step / per_epoch for each in run.history.measured]
             norms = _series([each.gradient_norm for each in run.history.measured])
-            _draw_norms(figure, axes[-1], times, norms)
+            _draw_by_parameter(figure, axes[-1], times, norms, "gradient norm by parameter")
         for each in axes:
             each.set_xlabel(unit)
             each.set_xlim(0, max(len(losses) / per_epoch, 1 / per_epoch))
@@ -98,33 +100,28 @@ def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its att
     return figure
 
 
-def gradients_figure(norms: Mapping[str, float], title: str) -> "Figure":
-    """Draw the gradient norm of each parameter as a bar on a logarithmic axis.
+def gradients_figure(
+    steps: Sequence[float], norms: Mapping[str, np.ndarray], ratios: Mapping[str, np.ndarray]
+) -> "Figure":
+    """Draw gradient norms and update/weight ratios over time, with the band in which ratios are healthy.
 
     Args:
-        norms: the Euclidean norm by parameter; zeros and what is not finite get no bar but a word.
-        title: the picture's title.
+        steps: the measured steps [n].
+        norms: the Euclidean norm of the gradient by parameter, [n] each.
+        ratios: the norm of the update over that of the parameter, [n] each.
     """
     from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
 
     with rc_context(STYLE):
-        figure, (axes,) = _panels(1, width=6.4, height=1.1 + 0.24 * len(norms))
-        names = list(norms)
-        good = [value for value in norms.values() if math.isfinite(value) and value > 0]
-        floor = min(good, default=1e-3) / 3
-        for place, name in enumerate(names):
-            value = norms[name]
-            drawable = math.isfinite(value) and value > 0
-            axes.barh(place, value if drawable else floor, left=0, height=0.62, color=BLUE)
-            if not drawable:
-                axes.text(floor * 1.15, place, f"{value:g}", va="center", color=VERMILLION)
-        axes.set_xscale("log")
-        axes.set_xlim(left=floor)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel("gradient norm")
-        figure.suptitle(title, x=0.008, ha="left", fontsize=10)
+        figure, axes = _panels(2, width=1.25 * WIDTH_IN * 2)
+        _draw_by_parameter(figure, axes[0], steps, norms, "gradient norm")
+        _draw_by_parameter(figure, axes[1], steps, ratios, "update / weight")
+        if len(ratios) <= MOST_LINES:
+            axes[1].axhspan(*HEALTHY_RATIOS, color=GREEN, alpha=0.12, linewidth=0)
+            axes[0].get_legend().remove()
+        for each in axes:
+            each.set_xlabel("step")
+            each.set_xlim(0, max(*steps, 1))
         _draw(figure)
     return figure
 
@@ -251,10 +248,14 @@ def _series(measured: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
     return {name: np.array([each.get(name, math.nan) for each in measured]) for name in names}
 
 
-def _draw_norms(
-    figure: "Figure", axes: "Axes", times: Sequence[float], norms: Mapping[str, np.ndarray]
+def _draw_by_parameter(
+    figure: "Figure",
+    axes: "Axes",
+    times: Sequence[float],
+    norms: Mapping[str, np.ndarray],
+    title: str,
 ) -> None:
-    axes.set_title("gradient norm by parameter", loc="left")
+    axes.set_title(title, loc="left")
     clean = {name: np.where(values > 0, values, math.nan) for name, values in norms.items()}
     if len(norms) > MOST_LINES and len(times) > 1:
         _draw_heat(figure, axes, times, clean)
@@ -297,12 +298,15 @@ def _draw_heat(
 
 
 def _gradients_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
-    norms = report.data.get("gradient_norm")
-    if norms is None:
+    names = [str(name) for name in report.data.get("names", ())]
+    if not names:
         return None
-    names = [str(name) for name in report.data["parameters"]]
-    values = dict(zip(names, map(float, norms), strict=True))
-    return gradients_figure(values, "gradient norm by parameter")
+    norms, ratios = report.data["gradient_norm"], report.data["update_ratio"]
+    return gradients_figure(
+        [float(step) for step in report.data["steps"]],
+        {name: norms[:, place] for place, name in enumerate(names)},
+        {name: ratios[:, place] for place, name in enumerate(names)},
+    )
 
 
 def _confusion_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
