@@ -261,6 +261,8 @@ def _signature(value: object) -> Signature:
     signature = Signature.from_json(_mapping(value))
     if len(signature.inputs) != 1 or len(signature.outputs) != 1:
         raise _expected("a signature with one input and one output", value)
+    if signature.outputs[0].datatype != "FP32":
+        raise _expected("an output of the datatype FP32", signature.outputs[0].datatype)
     for tensor in (*signature.inputs, *signature.outputs):
         if not TENSOR_NAME.match(tensor.name):
             raise _expected("the name of a tensor", tensor.name)
