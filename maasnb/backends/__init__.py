@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import sys
 from functools import cache
 
 from maasnb.backends.protocol import Backend
@@ -42,10 +43,10 @@ def backend_of(model: object) -> Backend:
     Raises:
         ModelError: the object is no model of an installed framework.
     """
-    for name in installed_backends():
-        backend = backend_named(name)
-        if backend.owns(model):
-            return backend
+    for name, (package, _) in BACKENDS.items():
+        # A model can only exist where its framework was imported; do not import the other one.
+        if package in sys.modules and backend_named(name).owns(model):
+            return backend_named(name)
     message = (
         f"{type(model).__name__} object {model!r:.60} is not a model; expected a torch.nn.Module or a "
         f"flax nnx.Module (installed backends: {', '.join(installed_backends()) or 'none'}). "

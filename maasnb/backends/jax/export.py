@@ -1,0 +1,60 @@
+"""A flax model as a StableHLO program with a symbolic batch, its head included, made by `jax.export`."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import export
+
+from maasnb.backends.jax.losses import head
+from maasnb.backends.protocol import Array, ProgramFile
+from maasnb.errors import ExportError
+from maasnb.tasks import Task
+
+__all__ = ["PLATFORMS", "export_stablehlo"]
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFile:
+    """Return the model as StableHLO for `PLATFORMS`: inputs [batch, ...] float32 -> [batch, outputs].
+
+    Args:
+        model: the trained module; it is not changed.
+        task: what it was trained for.
+        inputs: prepared examples [n, ...], float32; only their shape is used.
+
+    Raises:
+        ExportError: JAX cannot export the model; carries JAX's reason.
+    """
+    still = nnx.clone(model)
+    still.eval()
+    graph, random, rest = nnx.split(still, nnx.RngState, ...)
+    # Keys cannot be stored in the program; an evaluated model draws nothing, so any key will do.
+    constants = jax.tree.map(jnp.asarray, jax.device_get(rest))
+    streams = jax.tree.leaves(random)
+
+    def program(inputs: jax.Array) -> jax.Array:
+        fresh = [_stream(leaf) for leaf in streams]
+        keys = jax.tree.unflatten(jax.tree.structure(random), fresh)
+        return head(task, nnx.merge(graph, keys, constants)(inputs))
+
+    (batch,) = export.symbolic_shape("batch")
+    shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), jnp.float32)
+    try:
+        exported = export.export(jax.jit(program), platforms=PLATFORMS)(shape)
+        return ProgramFile(format="stablehlo", content=bytes(exported.serialize()))
+    except Exception as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = lines[0].strip()[:300].rstrip(".") if lines else type(error).__name__
+        message = (
+            f"This {type(model).__name__} cannot be exported to StableHLO: {reason}. "
+            "__call__ must be traceable by jax.jit for a batch of any size: no Python branches on array "
+            "values, no host callbacks, and shapes taken from the input instead of fixed sizes."
+        )
+        raise ExportError(message) from error
+
+
+def _stream(leaf: jax.Array) -> jax.Array:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.split(jax.random.key(0), leaf.shape) if leaf.shape else jax.random.key(0)
+    return jnp.zeros(leaf.shape, leaf.dtype)

@@ -1,0 +1,97 @@
+"""Data sets that need no network, by name: those that scikit-learn installs with itself.
+
+Sources and licences stand in `README.md` beside this file.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from maasnb.datasets.recipes import Step, standardize, standardize_target
+from maasnb.errors import missing_package, unknown_name
+from maasnb.tasks import Kind
+
+__all__ = ["DATASETS", "Source", "load_source"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Hold a named data set as it is, and the recipe that suits it."""
+
+    x: Array
+    y: Array
+    kind: Kind
+    labels: tuple[str, ...]
+    features: tuple[str, ...]
+    prep: tuple[Step, ...]
+
+
+def _digits() -> Source:
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - only this data set needs it
+
+    bunch: Any = load_digits()
+    return Source(
+        x=bunch.data.astype(np.float32),
+        y=bunch.target,
+        kind="classification",
+        labels=tuple(str(name) for name in bunch.target_names),
+        features=tuple(bunch.feature_names),
+        prep=(standardize(),),
+    )
+
+
+def _breast_cancer() -> Source:
+    from sklearn.datasets import load_breast_cancer  # noqa: PLC0415 - only this data set needs it
+
+    bunch: Any = load_breast_cancer()
+    return Source(
+        x=bunch.data,
+        y=bunch.target,
+        kind="classification",
+        labels=tuple(str(name) for name in bunch.target_names),
+        features=tuple(str(name) for name in bunch.feature_names),
+        prep=(standardize(),),
+    )
+
+
+def _diabetes() -> Source:
+    from sklearn.datasets import load_diabetes  # noqa: PLC0415 - only this data set needs it
+
+    bunch: Any = load_diabetes(scaled=False)
+    return Source(
+        x=bunch.data,
+        y=bunch.target,
+        kind="regression",
+        labels=(),
+        features=tuple(bunch.feature_names),
+        prep=(standardize(), standardize_target()),
+    )
+
+
+_SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
+    "breast_cancer": ("569 tumours, 30 measures each; malignant or benign", _breast_cancer),
+    "diabetes": ("442 patients, 10 measures each; disease progression after a year", _diabetes),
+    "digits": ("1,797 handwritten digits, 8 x 8 pixels; 10 classes", _digits),
+}
+
+DATASETS: dict[str, str] = {name: words for name, (words, _) in _SOURCES.items()}
+"""The names that `mb.data` knows, with a line on each."""
+
+
+def load_source(name: str) -> Source:
+    """Return the data set of that name.
+
+    Raises:
+        UnknownNameError: there is no such data set.
+        MissingPackageError: scikit-learn is not installed.
+    """
+    if name not in _SOURCES:
+        raise unknown_name("dataset", name, _SOURCES, "Arrays work too: mb.data(x, y)")
+    try:
+        return _SOURCES[name][1]()
+    except ImportError as error:
+        raise missing_package(f"The dataset {name!r}", "sklearn", "notebook") from error
