@@ -35,24 +35,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="maasnb", description="Model as a service, from a notebook.")
+    parser = argparse.ArgumentParser(
+        prog="maasnb", description="Model as a service, from a notebook."
+    )
     parser.add_argument("--version", action="version", version=f"maasnb {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="serve the published models of a workspace over HTTP")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    serve.add_argument("--port", type=int, default=8080, help="port, 0 for a free one (%(default)s)")
     serve.add_argument(
-        "--workspace", type=Path, default=None, help="folder of models and token (MAASNB_HOME or ./maas)"
+        "--port", type=int, default=8080, help="port, 0 for a free one (%(default)s)"
+    )
+    serve.add_argument(
+        "--workspace",
+        type=Path,
+        default=None,
+        help="folder of models and token (MAASNB_HOME or ./maas)",
     )
     serve.add_argument(
         "--runtimes",
         default="onnx",
         help="formats that may run, with commas: onnx, stablehlo (%(default)s)",
     )
-    serve.add_argument(
-        "--embedded", action="store_true", help="end when the standard input closes"
-    )
+    serve.add_argument("--embedded", action="store_true", help="end when the standard input closes")
     serve.add_argument(
         "--insecure",
         action="store_true",
@@ -60,13 +65,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(command=_serve)
 
-    doctor = commands.add_parser("doctor", help="report what works here, with a fix for what does not")
+    doctor = commands.add_parser(
+        "doctor", help="report what works here, with a fix for what does not"
+    )
     doctor.set_defaults(command=_doctor)
     return parser
 
 
 def _serve(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     home = (options.workspace or workspace()).expanduser().absolute()
 
     def announce(url: str) -> None:

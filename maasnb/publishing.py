@@ -23,7 +23,15 @@ from maasnb.serve.server import is_loopback
 from maasnb.serve.tokens import TOKEN_FILE, workspace_token
 from maasnb.settings import workspace
 
-__all__ = ["NOTEBOOK_TOLERANCE", "TOKEN_VARIABLE", "Predictor", "connect", "predict", "publish", "verify"]
+__all__ = [
+    "NOTEBOOK_TOLERANCE",
+    "TOKEN_VARIABLE",
+    "Predictor",
+    "connect",
+    "predict",
+    "publish",
+    "verify",
+]
 
 TOKEN_VARIABLE = "MAASNB_TOKEN"
 NOTEBOOK_TOLERANCE = 1e-5

@@ -50,7 +50,9 @@ def check_digest(digest: str) -> str:
         ArtifactError: it is not 64 lower-case hexadecimal digits.
     """
     if not DIGEST.match(digest):
-        message = f"{digest!r:.80} is no digest; expected 64 lower-case hexadecimal digits (SHA-256)."
+        message = (
+            f"{digest!r:.80} is no digest; expected 64 lower-case hexadecimal digits (SHA-256)."
+        )
         raise ArtifactError(message)
     return digest
 
@@ -76,7 +78,7 @@ def arrays_from_bytes(content: bytes) -> dict[str, Array]:
     load = _safetensors().load
     try:
         return load(content)
-    except Exception as error:  # noqa: BLE001 - the library raises many kinds on damaged bytes
+    except Exception as error:
         message = (
             f"These {len(content)} bytes are not safetensors ({error}); expected the bytes that "
             "publishing wrote. Publish the run again."

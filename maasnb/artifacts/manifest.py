@@ -122,7 +122,11 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Return the manifest as UTF-8 JSON; equal manifests give equal bytes."""
         text = json.dumps(
-            clean_json(self.to_json()), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False
+            clean_json(self.to_json()),
+            sort_keys=True,
+            indent=1,
+            ensure_ascii=False,
+            allow_nan=False,
         )
         return text.encode() + b"\n"
 
@@ -137,7 +141,14 @@ class Manifest:
             return _read(json.loads(content))
         except ArtifactError:
             raise
-        except (MaasError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (
+            MaasError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             reason = f"{type(error).__name__}: {error}"
             message = (
                 f"The manifest cannot be read ({reason:.300}); expected a manifest of schema "

@@ -102,9 +102,7 @@ class Endpoint:
             metadata = connection.get(_path(name, version))
         except UnknownNameError as error:
             raise _unknown(connection, name, version, error) from error
-        return cls(
-            connection, name, version=version, metadata=metadata, token_hint=token_hint
-        )
+        return cls(connection, name, version=version, metadata=metadata, token_hint=token_hint)
 
     @property
     def server(self) -> str:
@@ -242,7 +240,9 @@ def _unknown(
         return error
     where = f"(server {connection.url})"
     if name not in known:
-        return unknown_name("published model", name, known, f"{where} Type: mb.publish(run, 'name')")
+        return unknown_name(
+            "published model", name, known, f"{where} Type: mb.publish(run, 'name')"
+        )
     hint = f"{where} Type: mb.connect({name!r}) for the newest."
     return unknown_name(f"version of the model {name!r} called", str(version), known[name], hint)
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import weakref
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -52,6 +53,8 @@ class Connection:
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             trust_env=not _is_loopback(parts.hostname),
         )
+        # An endpoint that is forgotten in a notebook leaves no open socket.
+        self._close = weakref.finalize(self, self._client.close)
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a path.
@@ -81,8 +84,8 @@ class Connection:
         return response.status_code == 200
 
     def close(self) -> None:
-        """Close the connection; the next request opens it again."""
-        self._client.close()
+        """Close the connection for good."""
+        self._close()
 
     def _answer(self, method: str, path: str, content: bytes | None, kind: str) -> dict[str, Any]:
         response = self._request(method, path, content, kind)

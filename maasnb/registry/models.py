@@ -145,7 +145,9 @@ class Registry:
         versions = self.versions(name)
         content = self._store.read(_key(name, version)) if version in versions else None
         if content is None:
-            raise unknown_name(f"version of the model {name!r} called", str(version), map(str, versions))
+            raise unknown_name(
+                f"version of the model {name!r} called", str(version), map(str, versions)
+            )
         return Manifest.from_bytes(content)
 
     def _versions(self, name: str) -> tuple[int, ...]:
@@ -154,9 +156,7 @@ class Registry:
             for entry in self._store.names(f"{MODELS}/{name}")
             if entry.isdecimal() and entry.isascii() and entry == str(int(entry))
         )
-        return tuple(
-            number for number in sorted(numbers) if self._store.exists(_key(name, number))
-        )
+        return tuple(number for number in sorted(numbers) if self._store.exists(_key(name, number)))
 
 
 def open_registry(workspace: Path) -> Registry:

@@ -72,4 +72,3 @@ class OnnxRuntime:
             )
             raise ArtifactError(message)
         return OnnxSession(session)
-

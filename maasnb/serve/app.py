@@ -8,11 +8,10 @@ import asyncio
 import re
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from maasnb import __version__
 from maasnb.artifacts.manifest import Manifest
@@ -64,9 +63,12 @@ class Application:
                 body = await self._infer(infer[1], infer[2], scope, receive)
                 await send_json(send, 200, body)
             else:
-                await self._routes(scope, receive, send)
+                # A router that finds "app" raises for an unknown route instead of answering itself.
+                await self._routes({**scope, "app": self}, receive, send)
         except DisconnectedError:
             return
+        except HTTPException as error:
+            await send_json(send, error.status_code, _no_route(scope))
         except Exception as error:  # noqa: BLE001 - every failure is answered in words
             await send_json(send, *failure(error))
 
@@ -81,9 +83,7 @@ class Application:
             )
             raise AccessError(message)
 
-    async def _infer(
-        self, name: str, version: str | None, scope: Scope, receive: Receive
-    ) -> bytes:
+    async def _infer(self, name: str, version: str | None, scope: Scope, receive: Receive) -> bytes:
         if header(scope, b"inference-header-content-length"):
             message = "Binary tensor data is not spoken here; expected 'data' as a JSON list."
             raise RequestError(message)
@@ -99,7 +99,7 @@ class Application:
         return encode_infer(loaded.name, loaded.version, request, arrays)
 
 
-def _routes(models: Models, token: str) -> Starlette:
+def _routes(models: Models, token: str) -> Router:
     """Return the router of everything but inference."""
 
     async def server(_: Request) -> Response:
@@ -143,14 +143,16 @@ def _routes(models: Models, token: str) -> Starlette:
         manifest = await asyncio.to_thread(Manifest.from_bytes, body)
         name = request.path_params["name"]
         if manifest.name != name:
-            message = f"The manifest is for {manifest.name!r}, the path for {name!r:.80}; expected one."
+            message = (
+                f"The manifest is for {manifest.name!r}, the path for {name!r:.80}; expected one."
+            )
             raise RequestError(message)
         published = await models.publish(manifest)
         answer = {"name": name, "version": published.version, "created": published.created}
         return _json(answer, 201 if published.created else 200)
 
     version_path = "/v2/models/{name}/versions/{version}"
-    return Starlette(
+    return Router(
         routes=[
             Route("/v2", server),
             Route("/v2/health/live", live),
@@ -163,23 +165,16 @@ def _routes(models: Models, token: str) -> Starlette:
             Route("/maas/v1/models", listing),
             Route("/maas/v1/models/{name}/versions", publish, methods=["POST"]),
             Route("/maas/v1/blobs/{digest}", blob, methods=["HEAD", "PUT"]),
-        ],
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        ]
     )
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
+def _no_route(scope: Scope) -> bytes:
     message = (
-        f"There is no route {request.method} {request.url.path!r:.200}; expected those of the Open "
+        f"There is no route {scope['method']} {scope['path']!r:.200}; expected those of the Open "
         "Inference Protocol below /v2, such as POST /v2/models/NAME/infer."
     )
-    return _json({"error": message}, status)
-
-
-async def _fail(_: Request, error: Exception) -> Response:
-    status, body = failure(error)
-    return Response(body, status, media_type="application/json")
+    return encode({"error": message})
 
 
 async def _loaded(models: Models, request: Request) -> LoadedModel:

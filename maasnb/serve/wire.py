@@ -21,7 +21,13 @@ __all__ = ["InferRequest", "decode_infer", "decode_object", "encode", "encode_in
 Array = np.ndarray[Any, np.dtype[Any]]
 
 LONGEST_ID = 256
-JSON_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+JSON_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    type(None): "null",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,9 +76,7 @@ def decode_infer(body: bytes, signature: Signature) -> InferRequest:
     """
     data = decode_object(body)
     request_id = data.get("id")
-    if request_id is not None and (
-        not isinstance(request_id, str) or len(request_id) > LONGEST_ID
-    ):
+    if request_id is not None and (not isinstance(request_id, str) or len(request_id) > LONGEST_ID):
         message = f"The field 'id' is {_kind(request_id)}; expected a text of at most {LONGEST_ID}."
         raise RequestError(message)
     given = _by_name(data, "inputs")
