@@ -1,3 +1,113 @@
-"""Model as a service, from a notebook: build, train, inspect and publish a model in cells."""
+"""Model as a service, from a notebook: build, train, inspect and publish a model in cells.
 
-__version__ = "0.1.0"
+`import maasnb as mb` is quick and loads no framework: each public name is imported when it is first used.
+"""
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from maasnb.settings import VERSION as __version__
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from maasnb.building import build
+    from maasnb.client.endpoint import Endpoint
+    from maasnb.datasets.loading import Data, data
+    from maasnb.datasets.recipes import standardize, standardize_target
+    from maasnb.diagnosis import doctor
+    from maasnb.errors import MaasError
+    from maasnb.hardware import devices
+    from maasnb.layers import Activation, Dense, Dropout, Input
+    from maasnb.publishing import connect, predict, publish
+    from maasnb.records.listing import runs
+    from maasnb.records.run import Run
+    from maasnb.study.evaluation import evaluate
+    from maasnb.study.inspection import inspect
+    from maasnb.study.reports import Report
+    from maasnb.training import train
+
+__all__ = [
+    "Activation",
+    "Data",
+    "Dense",
+    "Dropout",
+    "Endpoint",
+    "Input",
+    "MaasError",
+    "Report",
+    "Run",
+    "__version__",
+    "build",
+    "connect",
+    "data",
+    "devices",
+    "doctor",
+    "evaluate",
+    "inspect",
+    "predict",
+    "publish",
+    "runs",
+    "standardize",
+    "standardize_target",
+    "train",
+]
+
+_HOMES = {
+    "Activation": "maasnb.layers",
+    "Data": "maasnb.datasets.loading",
+    "Dense": "maasnb.layers",
+    "Dropout": "maasnb.layers",
+    "Endpoint": "maasnb.client.endpoint",
+    "Input": "maasnb.layers",
+    "MaasError": "maasnb.errors",
+    "Report": "maasnb.study.reports",
+    "Run": "maasnb.records.run",
+    "build": "maasnb.building",
+    "connect": "maasnb.publishing",
+    "data": "maasnb.datasets.loading",
+    "devices": "maasnb.hardware",
+    "doctor": "maasnb.diagnosis",
+    "evaluate": "maasnb.study.evaluation",
+    "inspect": "maasnb.study.inspection",
+    "predict": "maasnb.publishing",
+    "publish": "maasnb.publishing",
+    "runs": "maasnb.records.listing",
+    "standardize": "maasnb.datasets.recipes",
+    "standardize_target": "maasnb.datasets.recipes",
+    "train": "maasnb.training",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    """Import a public name at its first use."""
+    if name not in _HOMES:
+        message = f"module 'maasnb' has no attribute {name!r}"
+        raise AttributeError(message)
+    if name == "train":
+        _show_runs()
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)
+
+
+def _show_runs() -> None:
+    """Have runs shown where IPython runs or a person looks; a plain script stays silent."""
+    if "IPython" in sys.modules or sys.stderr.isatty():
+        importlib.import_module("maasnb.panels.progress").attach()
+
+
+def load_ipython_extension(ip: "InteractiveShell") -> None:
+    """Add the `%maas` magics, their completion and the display of maasnb's objects."""
+    importlib.import_module("maasnb.magics.extension").load(ip)
+
+
+def unload_ipython_extension(ip: "InteractiveShell") -> None:
+    """Take away what `load_ipython_extension` added."""
+    importlib.import_module("maasnb.magics.extension").unload(ip)

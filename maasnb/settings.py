@@ -9,7 +9,10 @@ from pathlib import Path
 
 from maasnb.errors import WorkspaceError
 
-__all__ = ["WORKSPACE_VARIABLE", "static_panels", "workspace", "writable_folder"]
+__all__ = ["VERSION", "WORKSPACE_VARIABLE", "static_panels", "workspace", "writable_folder"]
+
+VERSION = "0.1.0"
+"""The version of maasnb; the package's metadata is read from this line."""
 
 WORKSPACE_VARIABLE = "MAASNB_HOME"
 PANEL_VARIABLE = "MAASNB_PANEL"

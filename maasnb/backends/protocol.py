@@ -108,11 +108,6 @@ class Program(Protocol):
         """Return how steps are executed, as the run's record has it."""
         ...
 
-    @property
-    def longest_chunk(self) -> int:
-        """Return the largest number of steps that one dispatch may take."""
-        ...
-
     def init(self, seed: int) -> State:
         """Take the model's present parameters and a fresh optimiser."""
         ...
@@ -121,10 +116,14 @@ class Program(Protocol):
         """Put a whole split on the device."""
         ...
 
+    def longest_chunk(self, placed: Placed, batch: int) -> int:
+        """Return how many steps a chunk may have at the most, for batches of this many rows."""
+        ...
+
     def chunk(
         self, state: State, placed: Placed, rows: Rows, lr: float
     ) -> tuple[State, OnDevice]:
-        """Take `len(rows)` steps in one dispatch, without waiting; return the state and the losses [K]."""
+        """Take `len(rows)` steps without waiting for them; return the state and the losses [K]."""
         ...
 
     def statistics(
@@ -149,7 +148,7 @@ class Program(Protocol):
         """Copy a state, so that later steps do not change it."""
         ...
 
-    def revert(self, state: State, kept: Kept) -> State:
+    def revert(self, kept: Kept) -> State:
         """Go back to a kept state; the kept copy stays good."""
         ...
 

@@ -34,6 +34,11 @@ class Rows:
         """Return the number of steps."""
         return len(self.indices)
 
+    def at(self, number: int) -> "Rows":
+        """Return the rows of one of the steps, counted from 0."""
+        part = slice(number, number + 1)
+        return Rows(self.first + number, self.seed, self.indices[part], self.counts[part])
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:

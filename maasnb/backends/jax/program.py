@@ -1,8 +1,9 @@
 """A flax model's training steps, compiled by XLA: many in one dispatch over a donated flat list of leaves.
 
-A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk gathers its rows once and scans the
-step over them; on the CPU, where XLA is slow at convolutions inside a loop, the loop is unrolled instead. That choice depends on
-the model and the device alone, because it can change the last bit of a convolution.
+A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk gathers its rows once and loops over
+them inside the compiled program; the number of steps is an input, so one compilation serves every length of chunk. On the CPU, where
+XLA is slow at convolutions inside a loop, each step is dispatched by itself instead. That choice depends on the model and the device
+alone, because it can change the last bit of a convolution.
 """
 
 import dataclasses
@@ -23,6 +24,8 @@ from maasnb.tasks import Optimizer, Task
 __all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
 
 EVALUATION_BATCH = 1024
+_LONGEST_CHUNK = 128  # steps; beyond that nothing is gained (a digits MLP: 128 steps are 10 ms)
+_CHUNK_BYTES = 64 * 2**20  # what the gathered inputs of one chunk may take
 
 Leaves = list[jax.Array]
 
@@ -40,6 +43,14 @@ class JaxPlaced:
 
     inputs: jax.Array
     targets: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JaxLosses:
+    """Hold losses on the device: arrays that joined begin with those of `count` steps."""
+
+    parts: list[jax.Array]
+    count: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,20 +96,22 @@ class JaxProgram:
         self._first = (params, self._transformation.init(params), rest)
         leaves, self._structure = jax.tree.flatten(self._first)
         self._types = [jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
-        self._unroll: bool | None = None
+        self._looped: bool | None = None
         self._chunk = jax.jit(self._take_steps, donate_argnums=0)
+        self._single = jax.jit(self._take_one_step, donate_argnums=0)
         self._measure = jax.jit(self._take_measured_step, donate_argnums=0)
         self._apply = jax.jit(self._outputs)
 
     @property
     def mode(self) -> str:
-        """Return `"scan"` or `"unroll"`; known after the first chunk."""
-        return "unroll" if self._unroll else "scan"
+        """Return `"loop"` (compiled) or `"step"` (a dispatch each); known after the first chunk."""
+        return "step" if self._looped is False else "loop"
 
-    @property
-    def longest_chunk(self) -> int:
-        """Return the largest number of steps a dispatch: few where each is compiled by itself."""
-        return 8 if self._unroll else 128
+    def longest_chunk(self, placed: JaxPlaced, batch: int) -> int:
+        """Return how many steps a chunk may have: a power of two whose batches fit into 64 MiB."""
+        row_bytes = max(placed.inputs.nbytes // len(placed.inputs), 1)
+        fitting = max(_CHUNK_BYTES // (row_bytes * batch), 1)
+        return min(_LONGEST_CHUNK, 1 << (fitting.bit_length() - 1))
 
     def init(self, seed: int) -> JaxState:  # noqa: ARG002 - optax's rules draw nothing
         """Copy the model's present parameters to the device, with a fresh optimiser."""
@@ -116,25 +129,35 @@ class JaxProgram:
 
     def chunk(
         self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
-    ) -> tuple[JaxState, jax.Array]:
-        """Take the steps of `rows` in one dispatch; the losses stay on the device."""
-        if self._unroll is None:
-            self._unroll = self._must_unroll(placed, rows)
-        leaves, losses = self._chunk(state.leaves, placed.inputs, placed.targets, *_given(rows, lr))
-        return JaxState(leaves), losses
+    ) -> tuple[JaxState, JaxLosses]:
+        """Take the steps of `rows`; the losses stay on the device."""
+        if self._looped is None:
+            self._looped = not self._slow_in_a_loop(placed, rows)
+        given = (placed.inputs, placed.targets)
+        if self._looped:
+            capacity = self.longest_chunk(placed, rows.indices.shape[1])
+            arguments = _given(rows, lr, capacity)
+            leaves, losses = self._chunk(state.leaves, *given, *arguments, np.int32(len(rows)))
+            return JaxState(leaves), JaxLosses([losses], len(rows))
+        leaves, losses = state.leaves, []
+        for step in range(len(rows)):
+            leaves, loss = self._single(leaves, *given, *_given(rows.at(step), lr))
+            losses.append(loss)
+        return JaxState(leaves), JaxLosses(losses, len(rows))
 
     def statistics(
         self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
-    ) -> tuple[JaxState, jax.Array, tuple[jax.Array, jax.Array]]:
+    ) -> tuple[JaxState, JaxLosses, tuple[jax.Array, jax.Array]]:
         """Take one step and measure its gradients and updates."""
         leaves, losses, norms = self._measure(
             state.leaves, placed.inputs, placed.targets, *_given(rows, lr)
         )
-        return JaxState(leaves), losses, norms
+        return JaxState(leaves), JaxLosses([losses], 1), norms
 
-    def host(self, losses: jax.Array) -> Array:
+    def host(self, losses: JaxLosses) -> Array:
         """Wait for losses."""
-        return np.asarray(losses).astype(np.float64)
+        parts = [np.atleast_1d(part) for part in jax.device_get(losses.parts)]
+        return np.concatenate(parts)[: losses.count].astype(np.float64)
 
     def host_statistics(self, statistics: tuple[jax.Array, jax.Array]) -> Statistics:
         """Wait for statistics."""
@@ -158,7 +181,7 @@ class JaxProgram:
         """Copy the leaves on the device."""
         return [jnp.array(leaf, copy=True) for leaf in state.leaves]
 
-    def revert(self, state: JaxState, kept: Leaves) -> JaxState:  # noqa: ARG002 - nothing of it is left
+    def revert(self, kept: Leaves) -> JaxState:
         """Return a state of copies, because the next chunk donates them."""
         return JaxState([jnp.array(leaf, copy=True) for leaf in kept])
 
@@ -222,14 +245,30 @@ class JaxProgram:
         rows: tuple[jax.Array, ...],
         seed: jax.Array,
         lr: jax.Array,
+        count: jax.Array,
     ) -> tuple[Leaves, jax.Array]:
         batches = _gather(inputs, targets, rows)
 
-        def body(leaves: Leaves, batch: _Batch) -> tuple[Leaves, jax.Array]:
+        def body(number: jax.Array, carry: tuple[Leaves, jax.Array]) -> tuple[Leaves, jax.Array]:
+            leaves, losses = carry
+            batch = jax.tree.map(lambda part: part[number], batches)
             after, loss, _ = self._step(leaves, batch, seed, lr)
-            return after, loss
+            return after, losses.at[number].set(loss)
 
-        return jax.lax.scan(body, leaves, batches, unroll=bool(self._unroll))
+        return jax.lax.fori_loop(0, count, body, (leaves, jnp.zeros(len(batches.steps))))
+
+    def _take_one_step(
+        self,
+        leaves: Leaves,
+        inputs: jax.Array,
+        targets: jax.Array,
+        rows: tuple[jax.Array, ...],
+        seed: jax.Array,
+        lr: jax.Array,
+    ) -> tuple[Leaves, jax.Array]:
+        batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
+        after, loss, _ = self._step(leaves, batch, seed, lr)
+        return after, loss
 
     def _take_measured_step(
         self,
@@ -253,7 +292,7 @@ class JaxProgram:
         output: jax.Array = model(inputs)
         return head(self._task, output), self._loss(output, targets).sum()
 
-    def _must_unroll(self, placed: JaxPlaced, rows: Rows) -> bool:
+    def _slow_in_a_loop(self, placed: JaxPlaced, rows: Rows) -> bool:
         """Say whether the step holds a convolution and runs on the CPU.
 
         XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured with
@@ -263,16 +302,21 @@ class JaxProgram:
             return False
 
         def one(leaves: Leaves) -> Leaves:
-            arguments = _given(rows, 0.0)
-            return self._take_measured_step(leaves, placed.inputs, placed.targets, *arguments)[0]
+            arguments = _given(rows.at(0), 0.0)
+            return self._take_one_step(leaves, placed.inputs, placed.targets, *arguments)[0]
 
         return "conv_general_dilated" in str(jax.make_jaxpr(one)(self._types))
 
 
-def _given(rows: Rows, lr: float) -> tuple[tuple[Array, Array, Array], Any, Any]:
-    """Return what a compiled step is given of its rows; strong types, so that nothing is traced twice."""
-    steps = np.arange(rows.first, rows.first + len(rows), dtype=np.int32)
-    return (rows.indices, rows.counts, steps), np.uint32(rows.seed), np.float32(lr)
+def _given(
+    rows: Rows, lr: float, capacity: int | None = None
+) -> tuple[tuple[Array, Array, Array], Any, Any]:
+    """Return what a compiled step is given: rows padded to a capacity, strong types (nothing is traced twice)."""
+    padding = (capacity or len(rows)) - len(rows)
+    steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
+    indices = np.pad(rows.indices, ((0, padding), (0, 0)))
+    counts = np.pad(rows.counts, (0, padding), constant_values=1)
+    return (indices, counts, steps), np.uint32(rows.seed), np.float32(lr)
 
 
 def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[jax.Array, ...]) -> _Batch:

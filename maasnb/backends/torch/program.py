@@ -68,7 +68,6 @@ class TorchProgram:
     """Train one `torch.nn.Module` in place."""
 
     mode = "loop"
-    longest_chunk = 128
 
     def __init__(
         self, model: nn.Module, task: Task, optimizer: Optimizer, device: torch.device
@@ -95,6 +94,11 @@ class TorchProgram:
         elif self._task.loss == "binary_cross_entropy":
             on_device = on_device.float()
         return TorchPlaced(torch.tensor(inputs).to(self._device), on_device.to(self._device))
+
+    def longest_chunk(self, placed: TorchPlaced, batch: int) -> int:
+        """Return how many steps a chunk may have, so that its gathered inputs fit into 64 MiB."""
+        row_bytes = placed.inputs[:1].nbytes
+        return max(1, min(128, 64 * 2**20 // (row_bytes * batch)))
 
     def chunk(
         self, state: TorchState, placed: TorchPlaced, rows: Rows, lr: float
@@ -155,15 +159,17 @@ class TorchProgram:
                 outputs.append(head(self._task, output).cpu().numpy())
         return Evaluation(loss=total / len(placed.inputs), outputs=np.concatenate(outputs))
 
-    def keep(self, state: TorchState) -> dict[str, Any]:
+    def keep(self, state: TorchState) -> tuple[TorchState, dict[str, Any]]:
         """Copy the module's and the optimiser's state, on the device."""
         parts = {"model": self._model.state_dict(), "optimizer": state.optimizer.state_dict()}
-        return copy.deepcopy(parts)
+        return state, copy.deepcopy(parts)
 
-    def revert(self, state: TorchState, kept: dict[str, Any]) -> TorchState:
+    def revert(self, kept: tuple[TorchState, dict[str, Any]]) -> TorchState:
         """Write a kept state back into the module and the optimiser."""
-        self._model.load_state_dict(kept["model"])
-        state.optimizer.load_state_dict(kept["optimizer"])
+        state, parts = kept
+        self._model.load_state_dict(parts["model"])
+        # A copy, because torch's optimisers go on to change the tensors that they are given.
+        state.optimizer.load_state_dict(copy.deepcopy(parts["optimizer"]))
         return state
 
     def snapshot(self, state: TorchState) -> dict[str, Array]:
@@ -228,11 +234,11 @@ class TorchProgram:
             yield inputs[part], targets[part]
 
     def _seed(self, seed: int, step: int) -> None:
-        # 2**40 steps a seed; the generators take 64 bits.
-        number = (seed << 40) + step
-        torch.default_generator.manual_seed(number & 0x7FFF_FFFF_FFFF_FFFF)
+        # The odd constant (2**64 over the golden ratio) keeps the streams of near seeds far apart.
+        number = (seed * 0x9E37_79B9_7F4A_7C15 + step) & 0x7FFF_FFFF_FFFF_FFFF
+        torch.default_generator.manual_seed(number)
         if self._device.type != "cpu":
-            torch.get_device_module(self._device).manual_seed(number & 0x7FFF_FFFF_FFFF_FFFF)
+            torch.get_device_module(self._device).manual_seed(number)
 
 
 def _norm(tensor: Tensor | None) -> Tensor:

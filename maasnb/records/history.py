@@ -1,0 +1,48 @@
+"""What a run has shown so far, in memory: every loss, and the events that people draw from."""
+
+from typing import Any
+
+import numpy as np
+
+from maasnb.events import Event, Measured, Stepped, Validated
+
+__all__ = ["History"]
+
+
+class History:
+    """Gather a run's events.
+
+    Attributes:
+        measured: the statistics of single steps, in order.
+        validated: the metrics on the validation split, in order.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.measured: list[Measured] = []
+        self.validated: list[Validated] = []
+        self._losses = np.empty(1024)
+        self._count = 0
+
+    @property
+    def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the loss of each step so far, [steps]; a view that must not be written."""
+        return self._losses[: self._count]
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        if isinstance(event, Stepped):
+            self._append(event.losses)
+        elif isinstance(event, Measured):
+            self.measured.append(event)
+        elif isinstance(event, Validated):
+            self.validated.append(event)
+
+    def _append(self, losses: tuple[float, ...]) -> None:
+        end = self._count + len(losses)
+        if end > len(self._losses):
+            grown = np.empty(max(end, 2 * len(self._losses)))
+            grown[: self._count] = self.losses
+            self._losses = grown
+        self._losses[self._count : end] = losses
+        self._count = end

@@ -1,0 +1,99 @@
+"""The verb `runs`: the runs of this workspace, the newest first."""
+
+import dataclasses
+import datetime
+import os
+from typing import Any
+
+from maasnb.errors import WorkspaceError
+from maasnb.records.record import read_summary, runs_folder
+
+__all__ = ["RunRow", "Runs", "runs"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """Describe one run of the workspace in a line."""
+
+    name: str
+    status: str
+    created: float
+    backend: str
+    model: str
+    data: str
+    steps: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Runs:
+    """Hold the runs of a workspace, the newest first."""
+
+    rows: tuple[RunRow, ...]
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self.rows)
+
+    def table(self) -> tuple[tuple[str, ...], ...]:
+        """Return a head and a row a run, as text."""
+        head = ("run", "status", "started", "backend", "data", "steps", "seconds", "validation")
+        return (head, *(_cells(row) for row in self.rows))
+
+    def __str__(self) -> str:
+        """Return the table as text, or what to do where there are no runs."""
+        if not self.rows:
+            return "There are no runs in this workspace yet. Type: %maas train net data"
+        table = self.table()
+        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+        lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+        return "\n".join(line.rstrip() for line in lines)
+
+    __repr__ = __str__
+
+
+def runs() -> Runs:
+    """List the runs of this workspace, the newest first."""
+    folder = runs_folder()
+    rows = []
+    for each in folder.iterdir() if folder.is_dir() else ():
+        try:
+            rows.append(_row(read_summary(each)))
+        except WorkspaceError:  # a folder that is no run; a torn one shows by its absence
+            continue
+    return Runs(tuple(sorted(rows, key=lambda row: row.created, reverse=True)))
+
+
+def _row(summary: dict[str, Any]) -> RunRow:
+    return RunRow(
+        name=str(summary.get("name", "?")),
+        status=_status(summary),
+        created=float(summary.get("created", 0)),
+        backend=str(summary.get("backend", "?")),
+        model=str(summary.get("model", "?")),
+        data=str(summary.get("data", {}).get("name", "?")),
+        steps=int(summary.get("steps", 0)),
+        seconds=float(summary.get("seconds", 0)),
+        metrics=dict(summary.get("metrics", {})),
+    )
+
+
+def _status(summary: dict[str, Any]) -> str:
+    """Return a run's status; one whose kernel is gone without a word is `"lost"`."""
+    if "status" in summary:
+        return str(summary["status"])
+    try:
+        os.kill(int(summary["pid"]), 0)  # signal 0 only asks whether the process is there
+    except (KeyError, ValueError, ProcessLookupError):
+        return "lost"
+    except PermissionError:
+        return "running"
+    return "running"
+
+
+def _cells(row: RunRow) -> tuple[str, ...]:
+    started = datetime.datetime.fromtimestamp(row.created).astimezone().strftime("%Y-%m-%d %H:%M")
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in row.metrics.items())
+    seconds = f"{row.seconds:.1f}"
+    return row.name, row.status, started, row.backend, row.data, str(row.steps), seconds, metrics

@@ -1,0 +1,1 @@
+"""Questions asked of a model: what its training looked like inside, and how good it is."""

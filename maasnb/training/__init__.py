@@ -1,0 +1,5 @@
+"""Training: the verb `train`, the one loop behind it, its pace, and the way back from a bad step."""
+
+from maasnb.training.starting import train
+
+__all__ = ["train"]

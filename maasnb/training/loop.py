@@ -1,0 +1,198 @@
+"""The one loop, for every backend: dispatch a chunk of steps, read the losses of the chunk before, tell everyone.
+
+The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of the chunk before, so the device
+never waits for Python. Now and then a step is taken by the measured form of the same step, which also returns gradient norms and
+update ratios. From time to time the state is kept; when a loss is not finite, the loop goes back to the last good state.
+"""
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+from maasnb.backends.protocol import Program
+from maasnb.datasets.batches import Batches
+from maasnb.errors import DivergedError
+from maasnb.events import Measured, Started, Stepped, Validated, Warned
+from maasnb.metrics import measure
+from maasnb.records.run import Run
+from maasnb.training.pacing import Pacer
+from maasnb.training.recovery import KeptStates
+
+__all__ = ["Loop"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pending:
+    """Hold losses that are still on the device."""
+
+    losses: Any
+    step: int
+    samples: int
+    paced: bool = True
+    dispatched: float = dataclasses.field(default_factory=time.perf_counter)
+
+
+class Loop:
+    """Take all steps of one run, in the worker thread."""
+
+    def __init__(self, run: Run, program: Program, batches: Batches, lr: float) -> None:
+        self._run = run
+        self._program = program
+        self._batches = batches
+        self._lr = lr
+        self._step = 0
+        self._pending: _Pending | None = None
+        self._last_read = 0.0
+
+    def run_through(self, complaints: list[str]) -> None:
+        """Train, and end the run whatever happens."""
+        run = self._run
+        try:
+            self._start(complaints)
+            self._take_all_steps()
+            self._finish()
+        except DivergedError as error:
+            self._program.update(self._state)
+            run.close("diverged", str(error), error)
+        except Exception as error:  # noqa: BLE001 - the run carries the error to whoever waits
+            run.close("failed", repr(error), error)
+
+    def _start(self, complaints: list[str]) -> None:
+        run, data = self._run, self._run.data
+        run.emit(
+            Started(
+                step=0,
+                time=time.time(),
+                steps=run.total_steps,
+                steps_per_epoch=run.steps_per_epoch,
+            )
+        )
+        for words in complaints:
+            run.emit(Warned(step=0, time=time.time(), message=words))
+        self._state = self._program.init(self._batches.seed)
+        self._train = self._program.place(data.train.inputs, data.train.targets)
+        validation = data.validation
+        self._validation = (
+            self._program.place(validation.inputs, validation.targets) if len(validation) else None
+        )
+        longest = self._program.longest_chunk(self._train, self._batches.batch)
+        self._pacer = Pacer(longest)
+        self._kept = KeptStates(self._program, self._state)
+
+    def _take_all_steps(self) -> None:
+        run, per_epoch = self._run, self._run.steps_per_epoch
+        while self._step < run.total_steps and run.stop_reason is None:
+            last = self._step == run.total_steps - 1
+            if last or self._pacer.wants_statistics():
+                self._take_measured_step()
+            else:
+                self._take_chunk(per_epoch - self._step % per_epoch, run.total_steps - 1)
+            if self._step % per_epoch == 0:
+                self._validate()
+            if self._kept.is_due():
+                self._read_pending()
+                self._kept.renew(self._step, self._state)
+        self._read_pending()
+
+    def _take_chunk(self, left_in_epoch: int, end: int) -> None:
+        """Dispatch a chunk, then read the one before while the device works."""
+        count = self._pacer.length(min(left_in_epoch, end - self._step))
+        rows = self._batches.rows(self._step, count)
+        self._state, losses = self._program.chunk(self._state, self._train, rows, self._lr)
+        self._step += count
+        before, self._pending = self._pending, _Pending(losses, self._step, int(rows.counts.sum()))
+        self._read(before)
+
+    def _take_measured_step(self) -> None:
+        self._read_pending()
+        began = time.perf_counter()
+        rows = self._batches.rows(self._step, 1)
+        self._state, losses, statistics = self._program.statistics(
+            self._state, self._train, rows, self._lr
+        )
+        self._step += 1
+        self._pending = _Pending(losses, self._step, int(rows.counts.sum()), paced=False)
+        self._read_pending()
+        found = self._program.host_statistics(statistics)
+        self._pacer.measured(time.perf_counter() - began)
+        self._run.emit(
+            Measured(
+                step=self._step,
+                time=time.time(),
+                gradient_norm=found.gradient_norm,
+                update_ratio=found.update_ratio,
+            )
+        )
+
+    def _read_pending(self) -> None:
+        before, self._pending = self._pending, None
+        self._read(before)
+        self._last_read = time.perf_counter()
+
+    def _read(self, pending: "_Pending | None") -> None:
+        """Wait for a chunk's losses and tell everyone; a loss that is not finite ends the run."""
+        if pending is None:
+            return
+        losses = self._program.host(pending.losses)
+        now = time.perf_counter()
+        seconds = now - max(pending.dispatched, self._last_read)
+        self._last_read = now
+        if pending.paced:
+            self._pacer.took(len(losses), seconds)
+        bad = [number for number, loss in enumerate(losses) if not math.isfinite(loss)]
+        good = losses[: bad[0]] if bad else losses
+        if len(good):
+            self._run.emit(
+                Stepped(
+                    step=pending.step - len(losses) + len(good),
+                    time=time.time(),
+                    losses=tuple(good.tolist()),
+                    lr=self._lr,
+                    samples=pending.samples,
+                    seconds=seconds,
+                )
+            )
+        if bad:
+            self._go_back(pending.step - len(losses) + bad[0], losses[bad[0]])
+
+    def _validate(self) -> None:
+        if self._validation is None:
+            return
+        self._read_pending()
+        found = self._program.evaluate(self._state, self._validation)
+        data = self._run.data
+        outputs = data.recipe.outputs(found.outputs)
+        metrics = measure(self._run.task, outputs, data.validation.y)
+        epoch = self._step // self._run.steps_per_epoch
+        self._run.emit(
+            Validated(
+                step=self._step,
+                time=time.time(),
+                epoch=epoch,
+                metrics={"loss": found.loss, **metrics},
+            )
+        )
+        self._last_read = time.perf_counter()
+
+    def _go_back(self, bad_step: int, loss: float) -> None:
+        """Find the last good state by repeating steps from a kept one, restore it, and raise."""
+        self._pending = None
+        state, step, culprit = self._kept.replay(bad_step, self._train, self._batches, self._lr)
+        self._state, self._step = state, step
+        where = f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
+        message = (
+            f"The loss became {loss} at step {bad_step + 1}, so the run {self._run.name!r} stopped."
+            f"{where} The model holds its last good state, after step {step}. "
+            f"Try a smaller learning rate: lr={self._lr / 10:g}"
+        )
+        raise DivergedError(message, run=self._run)
+
+    def _finish(self) -> None:
+        self._program.update(self._state)
+        self._run.checkpoint(self._program.snapshot(self._state))
+        reason = self._run.stop_reason
+        finished = self._step >= self._run.total_steps
+        self._run.close("finished" if finished else "stopped", "" if finished else reason or "")
+
+

@@ -1,0 +1,70 @@
+"""Copies of good states, and the way back to the last one when a loss is no longer finite."""
+
+import math
+import time
+from typing import Any
+
+from maasnb.backends.protocol import Program, Statistics
+from maasnb.datasets.batches import Batches
+
+__all__ = ["KeptStates"]
+
+_KEEP_EVERY_S = 1.0
+_KEEP_SHARE = 0.01  # the part of the time that keeping states may take
+
+
+class KeptStates:
+    """Keep copies of the two latest good states, from which the steps after them can be repeated."""
+
+    def __init__(self, program: Program, state: Any) -> None:  # noqa: ANN401 - opaque
+        self._program = program
+        self._copies = [(0, program.keep(state))]
+        self._at = time.perf_counter()
+        self._interval_s = _KEEP_EVERY_S
+
+    def is_due(self) -> bool:
+        return time.perf_counter() - self._at >= self._interval_s
+
+    def renew(self, step: int, state: Any) -> None:  # noqa: ANN401 - opaque
+        began = time.perf_counter()
+        self._copies = [*self._copies[-1:], (step, self._program.keep(state))]
+        self._at = time.perf_counter()
+        self._interval_s = max(_KEEP_EVERY_S, (self._at - began) / _KEEP_SHARE)
+
+    def replay(
+        self,
+        bad_step: int,
+        placed: Any,  # noqa: ANN401 - opaque
+        batches: Batches,
+        lr: float,
+    ) -> tuple[Any, int, str | None]:
+        """Return the last good state, its step, and the parameter that went bad first.
+
+        The newest copy may itself be bad: a step can have a finite loss and yet leave NaN behind.
+        Then the one before it is taken.
+        """
+        good, step, culprit = None, 0, None
+        for start, copy in reversed(self._copies):
+            good, step, culprit = copy, start, None
+            state = self._program.revert(copy)
+            while step <= bad_step:
+                rows = batches.rows(step, 1)
+                state, losses, statistics = self._program.statistics(state, placed, rows, lr)
+                found = self._program.host_statistics(statistics)
+                culprit = _first_not_finite(found)
+                if culprit or not math.isfinite(self._program.host(losses)[0]):
+                    break
+                good, step = self._program.keep(state), step + 1
+            if step > start:
+                break
+        return self._program.revert(good), step, culprit
+
+
+def _first_not_finite(statistics: Statistics) -> str | None:
+    for norms in (statistics.gradient_norm, statistics.update_ratio):
+        for name, value in norms.items():
+            if not math.isfinite(value):
+                return name
+    return None
+
+
