@@ -23,17 +23,22 @@ class Notebook:
         return self.shell.user_ns[name]
 
 
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory):
+    """Yield one shell for all tests, with an empty profile and no history."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        shell = InteractiveShell.instance(colors="nocolor")
+        shell.history_manager.enabled = False
+        yield shell
+        InteractiveShell.clear_instance()
+
+
 @pytest.fixture
-def notebook(tmp_path, monkeypatch):
-    """Yield a fresh shell with the extension, in a workspace of its own."""
-    monkeypatch.setenv("MAASNB_HOME", str(tmp_path / "maas"))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+def notebook(shell, monkeypatch):
+    """Yield the shell without variables and with the extension."""
     monkeypatch.delenv("MAASNB_PANEL", raising=False)
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance(colors="nocolor")
-    shell.history_manager.enabled = False
+    shell.reset(new_session=False)
     shell.run_cell("%load_ext maasnb")
     yield Notebook(shell)
     shell.run_cell("%unload_ext maasnb")
-    shell.atexit_operations()
-    InteractiveShell.clear_instance()
