@@ -1,7 +1,8 @@
 """The verb `doctor`: what this environment is like, and what to type where something is wrong.
 
-Every check is a function that returns rows and imports no framework itself: versions come from the installed packages'
-metadata, and devices from the backends, which are asked only where their framework is installed.
+Every check is a function that returns rows and imports no framework itself: versions come from the
+installed packages' metadata, and devices from the backends, which are asked only where their
+framework is installed.
 """
 
 import dataclasses
@@ -24,13 +25,13 @@ State = Literal["ok", "warn", "bad"]
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_IPYKERNEL = (7, 1)
-"""With ipykernel 7.0.1 a background thread fails; before 7 a widget's messages wait for the cell's end."""
+"""With 7.0.1 a background thread fails; before, a widget's messages wait for the cell's end."""
 FRAMEWORKS = ("torch", "jax", "flax", "optax")
 JUPYTER = ("jupyterlab", "ipykernel", "ipywidgets")
 ENOUGH_DISK_BYTES = 2**30
 PASSIVE = (
-    "Restart the kernel and begin with the cell %env OMP_WAIT_POLICY=PASSIVE, before anything imports "
-    "torch; or put it in the kernelspec's env."
+    "Restart the kernel and begin with the cell %env OMP_WAIT_POLICY=PASSIVE, before anything "
+    "imports torch; or put it in the kernelspec's env."
 )
 
 
@@ -160,7 +161,7 @@ def _usable_cores() -> int:
 
 
 def _quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Return how many cores the control group may use (cgroup v2, else v1), or None without a quota."""
+    """Return how many cores the control group (v2, else v1) may use; None without a quota."""
     try:
         limit, period = (root / "cpu.max").read_text().split()
     except (OSError, ValueError):
@@ -195,7 +196,7 @@ def _threads() -> list[Check]:
 
 
 def _pool_sizes() -> int:
-    """Return the size of the largest pool of native threads that is loaded, 0 where that cannot be seen."""
+    """Return the size of the largest loaded pool of native threads; 0 where it cannot be seen."""
     try:
         from threadpoolctl import threadpool_info  # noqa: PLC0415 - comes with scikit-learn, an extra
     except ImportError:
@@ -217,7 +218,9 @@ def _kernel() -> list[Check]:
         return [Check(check=name, value=value, state="warn", fix=fix)]
     elsewhere = _other_front_end()
     if elsewhere:
-        value = f"{elsewhere}: controls wait until the cell ends; the stop button of the kernel works"
+        value = (
+            f"{elsewhere}: controls wait until the cell ends; the stop button of the kernel works"
+        )
         fix = "Train in the background: %maas train net digits --bg"
         return [Check(check=name, value=value, state="warn", fix=fix)]
     return [Check(check=name, value="work while a cell runs (JupyterLab >= 4.4, Notebook 7)")]

@@ -54,8 +54,8 @@ def devices() -> Devices:
     """List the devices that the installed frameworks can compute on.
 
     Returns:
-        A row for each device, and for each backend that is not installed a row with the command that
-        installs it.
+        A row for each device, and for each backend that is not installed a row with the command
+        that installs it.
     """
     rows: list[DeviceRow] = []
     installed = installed_backends()

@@ -1,4 +1,4 @@
-"""Rows of words as aligned text, for everything that is shown as a table in a terminal or a saved notebook."""
+"""Rows of words as aligned text, for everything that is shown as a table."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a cell is a number as a table writes it: `4,160`, `0.5`, `-`, `1e-3`, or empty."""
+    """Say whether a cell is a number as tables write it: `4,160`, `0.5`, `-`, `1e-3`, or empty."""
     text = cell.replace(",", "").strip()
     if text in ("", "-"):
         return True

@@ -1,1 +1,1 @@
-"""The notebook's side of the verbs: the `%maas` magics, their completion, and how results are displayed."""
+"""The notebook's side of the verbs: `%maas`, its completion, and how results are displayed."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from maasnb.errors import MaasError, OptionError, TrainingError
+from maasnb.errors import OptionError, TrainingError
 from maasnb.layers import Input, parse_layers
 from maasnb.magics.guide import all_verbs, one_verb
 from maasnb.magics.parsing import HELP, Line, parse_words, split_words
@@ -15,7 +15,6 @@ from maasnb.magics.words import (
     argument_for,
     fitting_names,
     layers_source,
-    literal_source,
 )
 
 __all__ = ["Call", "prepare", "run_line"]
@@ -113,7 +112,11 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
         arguments.append(Argument(value=layers, source=layers_source(layers)))
         remark = _choose_data(layers, options, found, names)
     for option in options:
-        if option.positional and option.name in found and len(arguments) == _place(verb, options, option):
+        if (
+            option.positional
+            and option.name in found
+            and len(arguments) == _place(verb, options, option)
+        ):
             arguments.append(found.pop(option.name))
     return Call(
         verb=verb,

@@ -1,7 +1,7 @@
-"""Completion of `%maas` lines and `%%maas build` cells, in every front end, through the kernel's own completer.
+"""Completion of `%maas` lines and `%%maas build` cells, through the kernel's own completer.
 
-The line before the cursor is read against the verb table: first the verb, then an option, a value of the option before it, or
-a variable that fits the next place.
+The line before the cursor is read against the verb table: first the verb, then an option, a value
+of the option before it, or a variable that fits the next place.
 """
 
 import re
@@ -51,9 +51,7 @@ def register(shell: InteractiveShell) -> None:
 def unregister(shell: InteractiveShell) -> None:
     """Take the matcher out of a shell's completer."""
     matchers = shell.Completer.custom_matchers
-    matchers[:] = [
-        each for each in matchers if getattr(each, "matcher_identifier", "") != "maasnb"
-    ]
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != "maasnb"]
 
 
 def candidates(

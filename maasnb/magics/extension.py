@@ -1,4 +1,4 @@
-"""What `%load_ext maasnb` does: register `%maas`, its completion, the display of results, and the progress of runs."""
+"""What `%load_ext maasnb` registers: `%maas`, its completion, displays, and progress of runs."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""How results look in a cell: an HTML table where there is one, a picture of a run, and always a text that stays the same.
+"""How results look in a cell: a table as HTML, a picture of a run, and always a stable text.
 
-The classes are named, not imported, so that registering costs nothing. HTML carries no colour of its own: the front end's
-theme gives it one.
+The classes are named, not imported, so that registering costs nothing. HTML carries no colour of
+its own: the front end's theme gives it one.
 """
 
 import html
@@ -38,8 +38,8 @@ def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
     """Return the table of an object as HTML, or None where it has none.
 
     Args:
-        item: an object; its `table()` returns rows of words, `columns` may name them, and `title` (else, for rows
-            without columns, the first line of its text) stands above.
+        item: an object; its `table()` returns rows of words, `columns` may name them, and `title`
+            (else, for rows without columns, the first line of its text) stands above.
     """
     table: Callable[[], Sequence[Sequence[str]]] | None = getattr(item, "table", None)
     if table is None:
@@ -76,12 +76,12 @@ def register(shell: InteractiveShell) -> None:
     formatters["text/plain"].for_type_by_name(*RUN, _print_run)
     formatters["image/png"].for_type_by_name(*RUN, _run_picture)
     formatters["image/png"].for_type_by_name(*REPORT, _report_picture)
-    shell.display_formatter.ipython_display_formatter.for_type_by_name(*RUN, _skip_shown)
+    _whole(shell).ipython_display_formatter.for_type_by_name(*RUN, _skip_shown)
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take the display of maasnb's classes out of a shell."""
-    every = [*_formatters(shell).values(), shell.display_formatter.ipython_display_formatter]
+    every = [*_formatters(shell).values(), _whole(shell).ipython_display_formatter]
     for formatter in every:
         for module, name in (*NOUNS, RUN):
             formatter.deferred_printers.pop((module, name), None)
@@ -90,7 +90,11 @@ def unregister(shell: InteractiveShell) -> None:
 
 
 def _formatters(shell: InteractiveShell) -> Any:  # noqa: ANN401 - a traitlet's dictionary
-    return shell.display_formatter.formatters
+    return _whole(shell).formatters
+
+
+def _whole(shell: InteractiveShell) -> Any:  # noqa: ANN401 - a traitlet, which has no type of its own
+    return shell.display_formatter
 
 
 def _is_ours(cls: type) -> bool:

@@ -17,7 +17,9 @@ SEVERAL = 12
 def all_verbs() -> str:
     """Return a line for each verb."""
     lines = [f"  {verb.name:<9} {verb.summary()}" for verb in VERBS.values()]
-    head = "%maas VERB ...    what can be done; %maas VERB --help tells more, --show prints the Python"
+    head = (
+        "%maas VERB ...    what can be done; %maas VERB --help tells more, --show prints the Python"
+    )
     return "\n".join([head, "", *lines])
 
 

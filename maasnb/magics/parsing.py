@@ -1,7 +1,7 @@
 """A magic's line, read against the verb table: which verb, which words for which parameters.
 
-argparse finds the words; what they mean, and every message, is ours, so that a mistake is one clean sentence with the nearest
-known name, and never an exit.
+argparse finds the words; what they mean, and every message, is ours, so that a mistake is one clean
+sentence with the nearest known name, and never an exit.
 """
 
 import argparse
@@ -97,9 +97,11 @@ def parse_words(verb: Verb, words: Sequence[str]) -> Line:
 def usage(verb: Verb, options: Sequence[Option]) -> str:
     """Return how a verb is written, its options left out."""
     places = ["NAME"] if verb.cell else []
-    for option in options:
-        if option.positional:
-            places.append(option.name if option.required else f"[{option.name}]")
+    places += [
+        option.name if option.required else f"[{option.name}]"
+        for option in options
+        if option.positional
+    ]
     return " ".join(["%%maas" if verb.cell else "%maas", verb.name, *places])
 
 

@@ -1,7 +1,8 @@
 """The verb table: which function a `%maas` verb calls, and what can be written behind it.
 
-The table holds names only. A verb's options, their types, defaults and help are read from the signature and the docstring of
-its function, which is imported when the verb is first used; so help, completion and checks cannot drift from Python.
+The table holds names only. A verb's options, their types, defaults and help are read from the
+signature and the docstring of its function, which is imported when the verb is first used; so help,
+completion and checks cannot drift from Python.
 """
 
 import dataclasses
@@ -202,7 +203,9 @@ def annotation_heads(annotation: object) -> tuple[str, ...]:
         return ("Any",)
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", text)  # module names
-    optional = re.fullmatch(r"Optional\[(.*)\]", text)  # how Python <= 3.13 writes Literal[...] | None
+    optional = re.fullmatch(
+        r"Optional\[(.*)\]", text
+    )  # how Python <= 3.13 writes Literal[...] | None
     text = f"{optional[1]} | None" if optional else text
     members, depth, start = [], 0, 0
     for place, letter in enumerate(text):
@@ -215,9 +218,9 @@ def annotation_heads(annotation: object) -> tuple[str, ...]:
 
 
 def argument_texts(docstring: str) -> dict[str, str]:
-    """Return what the `Args:` section of a Google docstring says of each parameter.
+    r"""Return what the `Args:` section of a Google docstring says of each parameter.
 
-    >>> argument_texts("Do it.\\n\\nArgs:\\n    x: inputs,\\n        float32.\\n    y: targets.\\n")
+    >>> argument_texts("Do it.\n\nArgs:\n    x: inputs,\n        float32.\n    y: targets.\n")
     {'x': 'inputs, float32.', 'y': 'targets.'}
     """
     section = re.search(r"^Args:\n((?:[ \t]+\S.*\n?|\n)+)", docstring, flags=re.MULTILINE)

@@ -1,7 +1,8 @@
-"""What a word on a magic's line means: an object of the notebook, one of the known names, a number, or itself.
+"""What a word on a magic's line means: an object of the notebook, a known name, a number, itself.
 
-A bare word is an object of the notebook where the parameter takes objects and there is one of that name; `digits.test` and
-`x[:5]` are looked up too. Every argument keeps the Python that stands for it, which `--show` prints.
+A bare word is an object of the notebook where the parameter takes objects and there is one of that
+name; `digits.test` and `x[:5]` are looked up too. Every argument keeps the Python that stands for
+it, which `--show` prints.
 """
 
 import ast
@@ -120,7 +121,9 @@ def _refers(word: str, names: Mapping[str, Any]) -> bool:
 
 def _look_up(word: str, names: Mapping[str, Any]) -> object:
     try:
-        return eval(word, {"__builtins__": {}}, names)  # the user's own words in the user's own kernel
+        return eval(
+            word, {"__builtins__": {}}, names
+        )  # the user's own words in the user's own kernel
     except Exception as error:
         message = f"{word!r} cannot be looked up: {error}. Expected a variable of this notebook."
         raise OptionError(message) from error

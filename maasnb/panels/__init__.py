@@ -1,1 +1,1 @@
-"""What a run looks like while it trains and afterwards: a line of progress, a picture, and its twin in words."""
+"""What a run looks like: a line of progress, then a picture and its twin in words."""

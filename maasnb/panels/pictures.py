@@ -1,7 +1,7 @@
-"""Pictures that stay in a saved notebook: a run's loss, metric and gradients over time, and the pictures of reports.
+"""Pictures that stay in a saved notebook: of a run, and of reports.
 
-Figures are made without pyplot, so a training thread may draw them. Colours are those of Okabe and Ito (2008), and every line
-has a dash pattern of its own too.
+Figures are made without pyplot, so a training thread may draw them. Colours are those of Okabe and
+Ito (2008), and every line has a dash pattern of its own too.
 """
 
 import io
@@ -31,7 +31,7 @@ HEALTHY_RATIOS = (1e-4, 1e-2)
 WIDE_RANGE = 20
 """A loss that falls by more than this factor gets a logarithmic axis."""
 WIDTH_IN, HEIGHT_IN, DOTS_PER_INCH = 3.6, 2.9, 110
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9.5,
     "axes.edgecolor": INK,
@@ -103,7 +103,7 @@ def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its att
 def gradients_figure(
     steps: Sequence[float], norms: Mapping[str, np.ndarray], ratios: Mapping[str, np.ndarray]
 ) -> "Figure":
-    """Draw gradient norms and update/weight ratios over time, with the band in which ratios are healthy.
+    """Draw gradient norms and update/weight ratios over time, with the ratios' healthy band.
 
     Args:
         steps: the measured steps [n].
@@ -127,7 +127,7 @@ def gradients_figure(
 
 
 def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "Figure":
-    """Draw a confusion matrix: a row a true class, a column a predicted one, shaded by the row's share.
+    """Draw a confusion matrix: a row a true class, a column a predicted one.
 
     Args:
         counts: [classes, classes], how many examples.
@@ -146,7 +146,9 @@ def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "
             ink = "white" if share[row, column] > 0.55 else INK
             axes.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", color=ink)
         turned = 45 if max(map(len, labels), default=0) > 3 else 0
-        axes.set_xticks(range(len(labels)), labels, rotation=turned, ha="right" if turned else "center")
+        axes.set_xticks(
+            range(len(labels)), labels, rotation=turned, ha="right" if turned else "center"
+        )
         axes.set_yticks(range(len(labels)), labels)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")

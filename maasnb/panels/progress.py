@@ -1,8 +1,9 @@
-"""One line of progress while a run trains, replaced in place by its picture and text twin when it ends.
+"""One line of progress while a run trains; at its end a picture and a text twin in its place.
 
-A run tells its events from the training thread. In a notebook the line is a display with an id, updated at most five times a
-second; in a terminal it is rewritten with a carriage return; in a plain script there is nothing. `MAASNB_PANEL=static` gives one
-final display and no line, which is what a comparison of saved outputs needs.
+A run tells its events from the training thread. In a notebook the line is a display with an id,
+updated at most five times a second; in a terminal it is rewritten with a carriage return; in a
+plain script there is nothing. `MAASNB_PANEL=static` gives one final display and no line, which is
+what a comparison of saved outputs needs.
 """
 
 import abc
@@ -130,9 +131,9 @@ def progress_line(run: Any, loss: float | None = None, steps_per_s: float = 0.0)
     parts.append(f"step {done:,}/{run.total_steps:,}")
     if loss is not None:
         parts.append(f"loss {number(loss)}")
-    for name in run.task.metrics[:1]:
-        if name in run.metrics:
-            parts.append(f"validation {name} {run.metrics[name]:.3g}")
+    name, metrics = run.task.metrics[0], run.metrics
+    if name in metrics:
+        parts.append(f"validation {name} {metrics[name]:.3g}")
     if steps_per_s > 0:
         left = (run.total_steps - done) / steps_per_s
         parts.append(f"{number(steps_per_s)} steps/s")
@@ -184,11 +185,6 @@ class _View(abc.ABC):
     def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
         """Show how the run ended."""
 
-    def mark(self, run: object) -> None:
-        """Remember that the run's picture stands in the running cell, if this is the run's cell."""
-        if self.cell == _cell.number:
-            _cell.shown.add(id(run))
-
 
 class _StaticView(_View):
     """Show one final display, and nothing once the run's own cell has ended."""
@@ -206,7 +202,7 @@ class _StaticView(_View):
 
         if self.cell == _cell.number:
             self.context.run(display, _bundle(run), raw=True)
-            self.mark(run)
+            _cell.shown.add(id(run))
 
 
 class _LiveView(_View):
@@ -234,8 +230,8 @@ class _LiveView(_View):
 class _NotebookView(_LiveView):
     """Rewrite a display in a notebook.
 
-    The display is made in the cell's own thread, and updates run in a copy of its context, so that they belong to that cell
-    even when another one is running by then.
+    The display is made in the cell's own thread, and updates run in a copy of its context, so that
+    they belong to that cell even when another one is running by then.
     """
 
     def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
@@ -245,6 +241,7 @@ class _NotebookView(_LiveView):
         bundle = {"text/plain": progress_line(run)}
         self.handle: Any = display(bundle, raw=True, display_id=True)
         self.context = contextvars.copy_context()
+        _cell.shown.add(id(run))
 
     def write(self, line: str) -> None:
         """Update the display."""
@@ -253,7 +250,6 @@ class _NotebookView(_LiveView):
     def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
         """Replace the line by picture and twin."""
         self.context.run(self.handle.update, _bundle(run), raw=True)
-        self.mark(run)
 
 
 class _TerminalView(_LiveView):

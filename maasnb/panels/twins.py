@@ -1,6 +1,7 @@
 """The text twin of a run's picture: short, and the same for the same seed.
 
-It holds no times and no speeds, and numbers are rounded, so that a notebook's saved output can be compared on another machine.
+It holds no times and no speeds, and numbers are rounded, so that a notebook's saved output can be
+compared on another machine.
 """
 
 import math
@@ -34,11 +35,14 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     """Return what a run's picture shows, in words.
 
     Args:
-        run: a `Run`; at any time of its life.
+        run: a `Run`; while it is running, only what will not change is said.
     """
-    losses = run.history.losses
     # Not the run's name: a second run of the same notebook gets a number behind it.
-    lines = [f"Run on {run.data.name} ({run.backend.name}): {run.status}, {_progress(run)}"]
+    title = f"Run on {run.data.name} ({run.backend.name}): {run.status}"
+    if run.status == "running":
+        return f"{title}, {run.epochs} epochs, {run.total_steps} steps to take"
+    losses = run.history.losses
+    lines = [f"{title}, {_progress(run)}"]
     rows = []
     if len(losses):
         rows.append(("loss", f"{number(float(losses[0]))} -> {number(float(losses[-1]))}"))

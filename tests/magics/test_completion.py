@@ -29,11 +29,15 @@ def complete(notebook):
         ("%maas train ", ["%maas train net"]),
         ("%maas train net d", ["%maas train net digits"]),
         ("%maas train net digits --ep", ["%maas train net digits --epochs"]),
-        ("%maas train net digits --optimizer ad", ["%maas train net digits --optimizer adam",
-                                                   "%maas train net digits --optimizer adamw"]),
+        (
+            "%maas train net digits --optimizer ad",
+            ["%maas train net digits --optimizer adam", "%maas train net digits --optimizer adamw"],
+        ),
         ("%maas train net digits --loss=ms", ["%maas train net digits --loss=mse"]),
-        ("%%maas build net --backend ", ["%%maas build net --backend jax",
-                                         "%%maas build net --backend torch"]),
+        (
+            "%%maas build net --backend ",
+            ["%%maas build net --backend jax", "%%maas build net --backend torch"],
+        ),
         ("%%maas build net --data ", ["%%maas build net --data digits"]),
         ("%%maas build net\nDen", ["%%maas build net\nDense"]),
         ('%%maas build net\nDense(4, "rel', ['%%maas build net\nDense(4, "relu']),
@@ -44,7 +48,11 @@ def test_tab_offers_what_fits(complete, written, offered):
 
 
 def test_an_option_is_offered_once(complete):
-    assert not [each for each in complete("%maas train net digits --epochs 3 --") if "--epochs 3 --epochs" in each]
+    assert not [
+        each
+        for each in complete("%maas train net digits --epochs 3 --")
+        if "--epochs 3 --epochs" in each
+    ]
 
 
 def test_all_verbs_are_offered_in_the_order_in_which_a_model_is_made(complete):

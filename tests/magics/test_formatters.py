@@ -17,7 +17,7 @@ def test_a_table_is_html_without_colours_of_its_own(notebook):
     notebook.run("%maas data digits")
     text = html_of(notebook["digits"])
     assert text.startswith("<div>Data &#x27;digits&#x27;: classification</div>\n<table>")
-    assert "<td style=\"text-align:left\">standardize</td>" in text
+    assert '<td style="text-align:left">standardize</td>' in text
     assert "color" not in text
 
 

@@ -134,7 +134,11 @@ def test_what_show_prints_can_be_run(notebook):
         ("train nett digits", UnknownNameError, "no model 'nett'. Did you mean 'net'?"),
         ("train net digit", UnknownNameError, "no data 'digit'. Did you mean 'digits'?"),
         ("train net digits --epoch 3", UnknownNameError, "Did you mean '--epochs'?"),
-        ("train net digits --epochs ten", OptionError, "expected a whole number. Type: --epochs 10"),
+        (
+            "train net digits --epochs ten",
+            OptionError,
+            "expected a whole number. Type: --epochs 10",
+        ),
         ("train net digits --epochs", OptionError, "--epochs: needs a value"),
         ("train net digits --optimizer adma", UnknownNameError, "Did you mean 'adam'?"),
         ("train net", OptionError, "train needs data. Type: %maas train model data"),
