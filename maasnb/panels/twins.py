@@ -27,8 +27,9 @@ def number(value: float) -> str:
         return "0"
     if abs(value) < 1e-3 or abs(value) >= 1e6:
         return f"{value:.1e}"
-    places = 1 - math.floor(math.log10(abs(value)))
-    return f"{round(value, places):.{max(0, places)}f}"
+    rounded = float(f"{value:.1e}")
+    places = 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:.{max(0, places)}f}"
 
 
 def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
