@@ -1,8 +1,9 @@
-"""The one loop, for every backend: dispatch a chunk of steps, read the losses of the chunk before, tell everyone.
+"""The one loop, for every backend: dispatch a chunk of steps, read the chunk before, tell everyone.
 
-The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of the chunk before, so the device
-never waits for Python. Now and then a step is taken by the measured form of the same step, which also returns gradient norms and
-update ratios. From time to time the state is kept; when a loss is not finite, the loop goes back to the last good state.
+The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of
+the chunk before, so the device never waits for Python. Now and then a step is taken by the measured
+form of the same step, which also returns gradient norms and update ratios. From time to time the
+state is kept; when a loss is not finite, the loop goes back to the last good state.
 """
 
 import dataclasses
@@ -37,6 +38,7 @@ class Loop:
     """Take all steps of one run, in the worker thread."""
 
     def __init__(self, run: Run, program: Program, batches: Batches, lr: float) -> None:
+        """Take what the run is made of; nothing is done yet."""
         self._run = run
         self._program = program
         self._batches = batches

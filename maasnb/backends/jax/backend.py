@@ -1,4 +1,4 @@
-"""JAX as a `Backend`: building, describing, training, predicting and exporting flax `nnx.Module` objects."""
+"""JAX as a `Backend`: build, describe, train, predict and export flax `nnx.Module` objects."""
 
 import functools
 from typing import Any
@@ -68,7 +68,7 @@ class JaxBackend:
         return tuple(output.shape[1:])
 
     def final_activation(self, model: nnx.Module) -> str | None:
-        """Return the activation that the model can be seen to end with, if it is softmax or sigmoid."""
+        """Return `"softmax"` or `"sigmoid"` where the model can be seen to end with it."""
         return final_activation(model)
 
     def parameters(self, model: nnx.Module) -> tuple[ParameterInfo, ...]:
@@ -91,7 +91,7 @@ class JaxBackend:
         _, _, state = nnx.split(model, nnx.RngState, ...)
         names = parameter_names(state)
         leaves = jax.tree.leaves(state)
-        return {name: np.ascontiguousarray(leaf) for name, leaf in zip(names, leaves, strict=True)}
+        return {name: np.array(leaf) for name, leaf in zip(names, leaves, strict=True)}
 
     def compile(
         self,
@@ -146,12 +146,12 @@ def _evaluation_parts(model: nnx.Module) -> tuple[Any, Any]:
     return nnx.split(still)
 
 
-def _jax_devices() -> list[jax.Device]:
+def _jax_devices() -> list[Any]:
     devices = jax.devices()
     return devices if devices[0].platform == "cpu" else [*devices, *jax.devices("cpu")]
 
 
-def _describe(device: jax.Device) -> Device:
+def _describe(device: Any) -> Device:  # noqa: ANN401 - jax.Device, no type for pyright
     memory = (device.memory_stats() or {}).get("bytes_limit") if device.platform != "cpu" else None
     kind = "CPU, compiled by XLA" if device.platform == "cpu" else device.device_kind
     name = (

@@ -1,9 +1,10 @@
-"""A flax model's training steps, compiled by XLA: many in one dispatch over a donated flat list of leaves.
+"""A flax model's training steps, compiled by XLA over a donated flat list of leaves.
 
-A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk gathers its rows once and loops over
-them inside the compiled program; the number of steps is an input, so one compilation serves every length of chunk. On the CPU, where
-XLA is slow at convolutions inside a loop, each step is dispatched by itself instead. That choice depends on the model and the device
-alone, because it can change the last bit of a convolution.
+A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk
+gathers its rows once and loops over them inside the compiled program; the number of steps is an
+input, so one compilation serves every length of chunk. On the CPU, where XLA is slow at
+convolutions inside a loop, each step is dispatched by itself instead. That choice depends on the
+model and the device alone, because it can change the last bit of a convolution.
 """
 
 import dataclasses
@@ -74,18 +75,18 @@ def parameter_names(params: nnx.State) -> list[str]:
 
 
 class JaxProgram:
-    """Train one flax `nnx.Module`; the user's object is updated by `update`."""
+    """Train one flax `nnx.Module`; `update` writes into the user's object."""
 
     def __init__(
         self,
         model: nnx.Module,
         task: Task,
         optimizer: Optimizer,
-        device: jax.Device,
+        device: Any,  # noqa: ANN401 - jax.Device is no type for pyright
         *,
         ragged: bool,
     ) -> None:
-        """Split the model into its structure and its leaves; steps are compiled at their first use."""
+        """Split the model into structure and leaves; steps are compiled at their first use."""
         self._model = model
         self._task = task
         self._device = device
@@ -121,7 +122,7 @@ class JaxProgram:
         fitting = max(_CHUNK_BYTES // (row_bytes * batch), 1)
         return min(_LONGEST_CHUNK, 1 << (fitting.bit_length() - 1))
 
-    def init(self, seed: int) -> JaxState:  # noqa: ARG002 - optax's rules draw nothing
+    def init(self, seed: int) -> JaxState:
         """Copy the model's present parameters to the device, with a fresh optimiser."""
         leaves = jax.tree.leaves(self._first)
         # A copy, because a chunk donates its leaves and the model's own arrays must stay good.
@@ -201,7 +202,7 @@ class JaxProgram:
             name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)
         }
 
-    def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:  # noqa: ARG002 - nothing of it is left
+    def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:
         """Return the state whose leaves are these arrays."""
         return JaxState([jax.device_put(arrays[name], self._device) for name in self._paths()])
 
@@ -234,7 +235,7 @@ class JaxProgram:
         params, memory, rest = jax.tree.unflatten(self._structure, leaves)
         random = self._random_at(seed, batch.steps)
 
-        def objective(params: nnx.State) -> tuple[jax.Array, nnx.State]:
+        def objective(params: nnx.State) -> tuple[jax.Array, Any]:
             model = nnx.merge(self._training, params, random, rest, copy=True)
             losses = self._loss(model(batch.inputs), batch.targets)
             after = nnx.split(model, nnx.Param, nnx.RngState, ...)[3]
@@ -254,7 +255,7 @@ class JaxProgram:
         leaves: Leaves,
         inputs: jax.Array,
         targets: jax.Array,
-        rows: tuple[jax.Array, ...],
+        rows: tuple[Any, ...],
         seed: jax.Array,
         lr: jax.Array,
         count: jax.Array,
@@ -274,7 +275,7 @@ class JaxProgram:
         leaves: Leaves,
         inputs: jax.Array,
         targets: jax.Array,
-        rows: tuple[jax.Array, ...],
+        rows: tuple[Any, ...],
         seed: jax.Array,
         lr: jax.Array,
     ) -> tuple[Leaves, jax.Array]:
@@ -287,7 +288,7 @@ class JaxProgram:
         leaves: Leaves,
         inputs: jax.Array,
         targets: jax.Array,
-        rows: tuple[jax.Array, ...],
+        rows: tuple[Any, ...],
         seed: jax.Array,
         lr: jax.Array,
     ) -> tuple[Leaves, jax.Array, tuple[jax.Array, jax.Array]]:
@@ -307,8 +308,8 @@ class JaxProgram:
     def _slow_in_a_loop(self, placed: JaxPlaced, rows: Rows) -> bool:
         """Say whether the step holds a convolution and runs on the CPU.
 
-        XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured with
-        jaxlib 0.10.2); delete this once that is mended.
+        XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured
+        with jaxlib 0.10.2); delete this once that is mended.
         """
         if self._device.platform != "cpu":
             return False
@@ -323,7 +324,7 @@ class JaxProgram:
 def _given(
     rows: Rows, lr: float, capacity: int | None = None
 ) -> tuple[tuple[Array, Array, Array], Any, Any]:
-    """Return what a compiled step is given: rows padded to a capacity, strong types (nothing is traced twice)."""
+    """Return what a compiled step is given; strong types, so that nothing is traced twice."""
     padding = (capacity or len(rows)) - len(rows)
     steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
     indices = np.pad(rows.indices, ((0, padding), (0, 0)))
@@ -331,7 +332,7 @@ def _given(
     return (indices, counts, steps), np.uint32(rows.seed), np.float32(lr)
 
 
-def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[jax.Array, ...]) -> _Batch:
+def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[Any, ...]) -> _Batch:
     indices, counts, steps = rows
     return _Batch(
         inputs=jnp.take(inputs, indices, axis=0),

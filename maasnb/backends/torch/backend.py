@@ -1,4 +1,4 @@
-"""PyTorch as a `Backend`: building, describing, training, predicting and exporting `torch.nn.Module` objects."""
+"""PyTorch as a `Backend`: build, describe, train, predict and export `torch.nn.Module` objects."""
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class TorchBackend:
     def weights(self, model: nn.Module) -> dict[str, Array]:
         """Return the module's state dict as arrays."""
         return {
-            name: np.ascontiguousarray(value.detach().cpu().numpy())
+            name: value.detach().cpu().numpy().copy()  # training goes on in the tensor
             for name, value in model.state_dict().items()
         }
 
@@ -116,8 +116,8 @@ class TorchBackend:
             raise unknown_name("torch device", device, known)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             message = (
-                f"This {type(model).__name__} has no trainable parameters. Give it a layer with weights, "
-                "or type: model.requires_grad_(True)"
+                f"This {type(model).__name__} has no trainable parameters. Give it a layer with "
+                "weights, or type: model.requires_grad_(True)"
             )
             raise ModelError(message)
         return TorchProgram(model, task, optimizer, torch.device(device or known[0]))
