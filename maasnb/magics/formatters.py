@@ -127,6 +127,9 @@ def _print_text(item: object, printer: Any, cycle: bool) -> None:  # noqa: ANN40
 
 
 def _print_run(run: Any, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - IPython's form
+    if progress.shown_here(run):  # in a terminal: the twin stands above
+        printer.text(str(run))
+        return
     reason = "" if run.error is None else f"\n  {run.error}"
     printer.text("..." if cycle else run_twin(run) + reason)
 
@@ -144,6 +147,6 @@ def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
 
 
 def _skip_shown(run: Any) -> None:  # noqa: ANN401 - a run
-    """Show nothing of a run whose picture stands in this cell already."""
-    if not progress.shown_here(run):
+    """Show nothing of a run whose picture stands in this cell already; a terminal needs a line."""
+    if not progress.shown_here(run) or progress.place() == "terminal":
         raise NotImplementedError  # IPython's sign for: go on with the other formatters

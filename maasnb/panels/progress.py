@@ -258,6 +258,7 @@ class _TerminalView(_LiveView):
     def __init__(self, run: Any, stream: TextIO | None = None) -> None:  # noqa: ANN401 - a run, by its attributes
         super().__init__(run)
         self.stream = stream or sys.stderr
+        _cell.shown.add(id(run))
 
     def write(self, line: str) -> None:
         """Go back to the line's beginning, clear it, and write."""

@@ -24,7 +24,7 @@ def complete(notebook):
     [
         ("%maas tr", ["%maas train"]),
         ("x = %maas tr", ["x = %maas train"]),
-        ("%%maas bu", ["%%maas build"]),
+        ("%%maas buil", ["%%maas build"]),
         ("%maas data di", ["%maas data digits", "%maas data diabetes"]),
         ("%maas train ", ["%maas train net"]),
         ("%maas train net d", ["%maas train net digits"]),
