@@ -3,10 +3,11 @@
 import dataclasses
 import datetime
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from maasnb.errors import WorkspaceError
 from maasnb.records.record import read_summary, runs_folder
+from maasnb.tables import aligned
 
 __all__ = ["RunRow", "Runs", "runs"]
 
@@ -30,6 +31,17 @@ class RunRow:
 class Runs:
     """Hold the runs of a workspace, the newest first."""
 
+    columns: ClassVar[tuple[str, ...]] = (
+        "run",
+        "status",
+        "started",
+        "backend",
+        "data",
+        "steps",
+        "seconds",
+        "validation",
+    )
+
     rows: tuple[RunRow, ...]
 
     def __len__(self) -> int:
@@ -37,18 +49,14 @@ class Runs:
         return len(self.rows)
 
     def table(self) -> tuple[tuple[str, ...], ...]:
-        """Return a head and a row a run, as text."""
-        head = ("run", "status", "started", "backend", "data", "steps", "seconds", "validation")
-        return (head, *(_cells(row) for row in self.rows))
+        """Return a row a run, as text, in the order of `columns`."""
+        return tuple(_cells(row) for row in self.rows)
 
     def __str__(self) -> str:
         """Return the table as text, or what to do where there are no runs."""
         if not self.rows:
             return "There are no runs in this workspace yet. Type: %maas train net data"
-        table = self.table()
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
-        return "\n".join(line.rstrip() for line in lines)
+        return aligned(self.table(), self.columns)
 
     __repr__ = __str__
 

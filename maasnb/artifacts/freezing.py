@@ -1,0 +1,222 @@
+"""Freezing: a trained run becomes an artifact.
+
+Beside the program go golden pairs: a few raw examples of the test split with the outputs that the notebook computes for them.
+Whoever runs the program later, the notebook before sending and the server before listing, must reproduce them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from maasnb.artifacts.artifact import Artifact
+from maasnb.artifacts.blobs import Blob, bytes_from_arrays, digest_of
+from maasnb.artifacts.manifest import Framework, Manifest, ProgramEntry, check_name
+from maasnb.backends.protocol import Array, Backend
+from maasnb.datasets.recipes import Recipe
+from maasnb.errors import ExportError
+from maasnb.tasks import Task
+from maasnb.tensors import Signature, Tensor, datatype_of
+
+__all__ = ["GOLDEN_ROWS", "INPUT_NAME", "PublishableData", "PublishableRun", "Split", "freeze"]
+
+INPUT_NAME = "x"
+GOLDEN_ROWS = 8
+
+
+class Split(Protocol):
+    """The part of a split that publishing reads."""
+
+    @property
+    def x(self) -> Array:
+        """Return the raw inputs [n, ...]."""
+        ...
+
+
+class PublishableData(Protocol):
+    """The part of a run's data that publishing reads."""
+
+    @property
+    def name(self) -> str:
+        """Return the data's name."""
+        ...
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return the fitted recipe."""
+        ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Return the columns' names; empty where they have none."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the digest of the arrays."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of the split."""
+        ...
+
+    @property
+    def test(self) -> Split:
+        """Return the test split."""
+        ...
+
+    @property
+    def train(self) -> Split:
+        """Return the training split."""
+        ...
+
+
+class PublishableRun(Protocol):
+    """The part of a run that publishing reads."""
+
+    @property
+    def name(self) -> str:
+        """Return the run's name."""
+        ...
+
+    @property
+    def model(self) -> Any:
+        """Return the user's own model."""
+        ...
+
+    @property
+    def backend(self) -> Backend:
+        """Return the model's backend."""
+        ...
+
+    @property
+    def data(self) -> PublishableData:
+        """Return the data that the model was trained on."""
+        ...
+
+    @property
+    def task(self) -> Task:
+        """Return what the model was trained for."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Return what was measured on the test split."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Return the number of training steps taken."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Return how the run ended, or `"running"`."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Return how it was trained, as JSON data."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return the versions of the packages that trained it."""
+        ...
+
+    def predict(self, x: Any) -> Array:
+        """Return probabilities or values for raw examples [n, ...]."""
+        ...
+
+
+def freeze(run: PublishableRun, name: str) -> Artifact:
+    """Turn a trained run into an artifact; the same run gives the same bytes.
+
+    Args:
+        run: a run that has taken at least one step and is not running.
+        name: the name that the model is to be served under.
+
+    Returns:
+        The artifact. Its program has not been run yet.
+
+    Raises:
+        ExportError: the run is untrained or running, or the model cannot become a program.
+        OptionError: the name cannot be used.
+    """
+    check_name(name)
+    _check_trained(run)
+    golden = _golden(run)
+    raw, expected = golden[INPUT_NAME], golden[run.task.output_name]
+    prepared = run.data.recipe.inputs(raw)
+    program = run.backend.export(run.model, run.task, prepared)
+    blobs: dict[str, bytes] = {}
+
+    def keep(content: bytes) -> Blob:
+        blob = Blob(digest=digest_of(content), size_bytes=len(content))
+        blobs[blob.digest] = content
+        return blob
+
+    manifest = Manifest(
+        name=name,
+        framework=Framework(name=run.backend.name, version=run.backend.version()),
+        signature=Signature(
+            inputs=(_tensor(INPUT_NAME, raw),), outputs=(_tensor(run.task.output_name, expected),)
+        ),
+        recipe=run.data.recipe,
+        task=run.task,
+        metrics={key: float(value) for key, value in run.metrics.items()},
+        provenance=_provenance(run),
+        programs=(ProgramEntry(format=program.format, blob=keep(program.content)),),
+        weights=keep(bytes_from_arrays(run.backend.weights(run.model))),
+        golden=keep(bytes_from_arrays(golden)),
+    )
+    return Artifact(manifest=manifest, blobs=blobs)
+
+
+def _check_trained(run: PublishableRun) -> None:
+    if run.status == "running":
+        message = (
+            f"The run {run.name!r} is still training (step {run.steps}), and its model changes with "
+            "every step. Wait for it or stop it, then publish it."
+        )
+        raise ExportError(message)
+    if run.steps == 0:
+        message = (
+            f"The run {run.name!r} has taken no training step, so its model would answer at random; "
+            "expected a trained run. Train it first: run = mb.train(model, data, epochs=10)"
+        )
+        raise ExportError(message)
+
+
+def _golden(run: PublishableRun) -> dict[str, Array]:
+    rows = run.data.test.x if len(run.data.test.x) else run.data.train.x
+    raw = np.asarray(rows[:GOLDEN_ROWS])
+    recipe = run.data.recipe
+    answers = run.backend.predict(run.model, run.task, recipe.inputs(raw))
+    outputs = recipe.outputs(np.asarray(answers))
+    if not np.isfinite(outputs).all():
+        message = (
+            f"The model of the run {run.name!r} returns NaN or infinite values; expected finite ones. "
+            "Train it again with a smaller learning rate: mb.train(model, data, lr=1e-4)"
+        )
+        raise ExportError(message)
+    return {INPUT_NAME: raw, run.task.output_name: outputs}
+
+
+def _tensor(name: str, array: Array) -> Tensor:
+    return Tensor(name=name, datatype=datatype_of(array.dtype), shape=(-1, *array.shape[1:]))
+
+
+def _provenance(run: PublishableRun) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "steps": run.steps,
+        "status": run.status,
+        "seed": run.data.seed,
+        "data": run.data.name,
+        "data_fingerprint": run.data.fingerprint,
+        "features": list(run.data.features),
+        "settings": dict(run.settings),
+        "packages": dict(run.environment),
+    }

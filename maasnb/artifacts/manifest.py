@@ -1,0 +1,283 @@
+"""The manifest: what an artifact holds and promises, as JSON that is checked field by field when it is read.
+
+The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives the same bytes: keys are
+sorted and no time stands in it.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maasnb.artifacts.blobs import Blob, check_digest
+from maasnb.datasets.recipes import Recipe
+from maasnb.errors import ArtifactError, MaasError, OptionError
+from maasnb.tasks import LOSSES, Task
+from maasnb.tensors import Signature, Tensor
+
+__all__ = [
+    "FORMATS",
+    "SCHEMA_VERSION",
+    "Framework",
+    "Manifest",
+    "ProgramEntry",
+    "check_name",
+    "clean_json",
+]
+
+SCHEMA_VERSION = 1
+FORMATS = ("onnx", "stablehlo")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+TENSOR_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
+LARGEST_BLOB_BYTES = 1 << 40
+LARGEST_DIMENSION = 1 << 31
+LARGEST_EXAMPLE = 1 << 28
+MOST_LABELS = 100_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Framework:
+    """Name the framework that a model was trained in."""
+
+    name: str
+    version: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramEntry:
+    """Name one program of an artifact: its format, one of `FORMATS`, and its bytes."""
+
+    format: str
+    blob: Blob
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Describe an artifact.
+
+    Attributes:
+        name: the name that the model is served under.
+        framework: what it was trained in.
+        signature: the raw tensor that it takes, and the tensor that it returns.
+        recipe: what is done to raw examples before the program and to its outputs after it.
+        task: the meaning of the outputs.
+        metrics: what was measured on the test split.
+        provenance: where the model comes from: run, seed, data and its fingerprint, settings, package versions.
+        programs: the model as programs, the preferred one first.
+        weights: the model's weights, safetensors.
+        golden: a few raw examples and their outputs, safetensors; a server must reproduce them.
+    """
+
+    name: str
+    framework: Framework
+    signature: Signature
+    recipe: Recipe
+    task: Task
+    metrics: Mapping[str, float | None]
+    provenance: Mapping[str, Any]
+    programs: tuple[ProgramEntry, ...]
+    weights: Blob
+    golden: Blob
+
+    @property
+    def input(self) -> Tensor:
+        """Return the tensor that the model takes."""
+        return self.signature.inputs[0]
+
+    @property
+    def output(self) -> Tensor:
+        """Return the tensor that the model returns."""
+        return self.signature.outputs[0]
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """Return every blob that the artifact needs, each once."""
+        all_blobs = (*(program.blob for program in self.programs), self.weights, self.golden)
+        return tuple({blob.digest: blob for blob in all_blobs}.values())
+
+    def program(self, formats: Sequence[str]) -> ProgramEntry | None:
+        """Return the first program in one of these formats."""
+        return next((each for each in self.programs if each.format in formats), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON data."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "name": self.name,
+            "framework": dataclasses.asdict(self.framework),
+            "signature": self.signature.to_json(),
+            "recipe": self.recipe.to_json(),
+            "task": self.task.to_json(),
+            "metrics": dict(self.metrics),
+            "provenance": dict(self.provenance),
+            "programs": [
+                {"format": program.format, **program.blob.to_json()} for program in self.programs
+            ],
+            "weights": self.weights.to_json(),
+            "golden": self.golden.to_json(),
+        }
+
+    def to_bytes(self) -> bytes:
+        """Return the manifest as UTF-8 JSON; equal manifests give equal bytes."""
+        text = json.dumps(
+            clean_json(self.to_json()),
+            sort_keys=True,
+            indent=1,
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+        return text.encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Manifest":
+        """Read a manifest, which may come from anybody.
+
+        Raises:
+            ArtifactError: it is no JSON, of another schema, or a field is missing or has a value that cannot be.
+        """
+        try:
+            return _read(json.loads(content))
+        except ArtifactError:
+            raise
+        except (
+            MaasError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            reason = f"{type(error).__name__}: {error}"
+            message = (
+                f"The manifest cannot be read ({reason:.300}); expected a manifest of schema "
+                f"{SCHEMA_VERSION} as maasnb writes it. Publish the run again."
+            )
+            raise ArtifactError(message) from error
+
+
+def check_name(name: str) -> str:
+    """Return a model's name that can be used in a URL and as a folder.
+
+    Raises:
+        OptionError: it cannot; the message says what can.
+
+    >>> check_name("digits-v2")
+    'digits-v2'
+    """
+    if not NAME.match(name):
+        message = (
+            f"{name!r:.80} cannot be the name of a published model; expected 1 to 64 letters, digits, "
+            "dots, dashes or underscores, the first a letter or digit. Type: publish(run, 'my-model')"
+        )
+        raise OptionError(message)
+    return name
+
+
+def clean_json(value: Any) -> Any:
+    """Return JSON data with None in place of numbers that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): clean_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean_json(each) for each in value]
+    return value
+
+
+def _read(data: Any) -> Manifest:
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
+        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        message = (
+            f"The manifest has schema {found!r:.40}; this maasnb reads schema {SCHEMA_VERSION}. "
+            "Use the same version of maasnb on both sides."
+        )
+        raise ArtifactError(message)
+    framework = data["framework"]
+    return Manifest(
+        name=check_name(_text(data["name"])),
+        framework=Framework(name=_text(framework["name"]), version=_text(framework["version"])),
+        signature=_signature(data["signature"]),
+        recipe=Recipe.from_json(data["recipe"]),
+        task=_task(data["task"]),
+        metrics=_metrics(data["metrics"]),
+        provenance=_mapping(data["provenance"]),
+        programs=_programs(data["programs"]),
+        weights=_blob(data["weights"]),
+        golden=_blob(data["golden"]),
+    )
+
+
+def _expected(what: str, value: object) -> ArtifactError:
+    message = f"The manifest holds {value!r:.80} where {what} was expected. Publish the run again."
+    return ArtifactError(message)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 1000:
+        raise _expected("a short text", value)
+    return value
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _expected("an object", value)
+    return value
+
+
+def _count(value: object, largest: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
+        raise _expected(f"a whole number from 0 to {largest}", value)
+    return value
+
+
+def _blob(value: object) -> Blob:
+    fields = _mapping(value)
+    size = _count(fields["size_bytes"], LARGEST_BLOB_BYTES)
+    return Blob(digest=check_digest(_text(fields["digest"])), size_bytes=size)
+
+
+def _programs(value: object) -> tuple[ProgramEntry, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= len(FORMATS):
+        raise _expected("a list of one or two programs", value)
+    programs = tuple(ProgramEntry(format=_text(each["format"]), blob=_blob(each)) for each in value)
+    for program in programs:
+        if program.format not in FORMATS:
+            raise _expected(f"a program format ({' or '.join(FORMATS)})", program.format)
+    return programs
+
+
+def _metrics(value: object) -> dict[str, float | None]:
+    metrics = _mapping(value)
+    for number in metrics.values():
+        if number is not None and (not isinstance(number, int | float) or isinstance(number, bool)):
+            raise _expected("a number", number)
+    return metrics
+
+
+def _task(value: object) -> Task:
+    task = Task.from_json(_mapping(value))
+    _count(task.outputs, LARGEST_DIMENSION)
+    if LOSSES.get(_text(task.loss), ("", ""))[0] != task.kind or len(task.labels) > MOST_LABELS:
+        raise _expected("a task with a loss that fits its kind", value)
+    if task.given not in ("logits", "probabilities", "values"):
+        raise _expected("what the model returns", task.given)
+    for label in task.labels:
+        _text(label)
+    return task
+
+
+def _signature(value: object) -> Signature:
+    signature = Signature.from_json(_mapping(value))
+    if len(signature.inputs) != 1 or len(signature.outputs) != 1:
+        raise _expected("a signature with one input and one output", value)
+    if signature.outputs[0].datatype != "FP32":
+        raise _expected("an output of the datatype FP32", signature.outputs[0].datatype)
+    for tensor in (*signature.inputs, *signature.outputs):
+        if not TENSOR_NAME.match(tensor.name):
+            raise _expected("the name of a tensor", tensor.name)
+        inner = [_count(size, LARGEST_DIMENSION) for size in tensor.shape[1:]]
+        if tensor.shape[:1] != (-1,) or len(tensor.shape) > 8 or math.prod(inner) > LARGEST_EXAMPLE:
+            raise _expected("a shape that begins with -1, of at most 8 axes", tensor.shape)
+    return signature

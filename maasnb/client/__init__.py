@@ -1,0 +1,1 @@
+"""The client: a connection with clear errors, and the endpoint of a published model."""

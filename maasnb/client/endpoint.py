@@ -1,0 +1,286 @@
+"""The endpoint of a published model: what a cell calls.
+
+It works with any server of the Open Inference Protocol V2; labels, versions and examples are there where the server's metadata
+has maasnb's parameters.
+"""
+
+import json
+import math
+import shlex
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from maasnb.client.http import Connection
+from maasnb.errors import (
+    DataError,
+    EndpointError,
+    MaasError,
+    OptionError,
+    RequestError,
+    ShapeError,
+    UnknownNameError,
+    unknown_name,
+)
+from maasnb.tensors import Signature, Tensor
+
+__all__ = ["Endpoint"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# About 5 MB of JSON a request, far below what a server takes.
+NUMBERS_A_REQUEST = 1 << 18
+# The longest command line that is read with ease; longer ones read the request from a here-document.
+SHORT_REQUEST = 2000
+
+
+class Endpoint:
+    """A model behind a URL.
+
+    Attributes:
+        name: the model's name.
+        version: the version that answers, or None for the newest at each call.
+        signature: the tensors that it takes and returns.
+        labels: the classes' names; empty where it has none.
+        metadata: what the server says about the model.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        name: str,
+        *,
+        version: int | None,
+        metadata: dict[str, Any],
+        token_hint: str = "$MAASNB_TOKEN",
+    ) -> None:
+        """Take a connection and the model's metadata; `Endpoint.open` asks for it."""
+        self.name = name
+        self.version = version
+        self.metadata = metadata
+        self._connection = connection
+        self._token_hint = token_hint
+        parameters = metadata.get("parameters")
+        self._parameters: dict[str, Any] = parameters if isinstance(parameters, dict) else {}
+        try:
+            self.signature = Signature.from_json(metadata)
+        except (KeyError, TypeError, ValueError, MaasError) as error:
+            message = (
+                f"The server's metadata of the model {name!r} cannot be used ({error}); expected named "
+                "inputs and outputs with datatypes and shapes."
+            )
+            raise EndpointError(message) from error
+        self.labels: tuple[str, ...] = tuple(map(str, self._parameters.get("labels") or ()))
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        token: str,
+        name: str,
+        *,
+        version: int | None = None,
+        token_hint: str = "$MAASNB_TOKEN",
+    ) -> "Endpoint":
+        """Connect to a model on a server.
+
+        Args:
+            url: the server's address.
+            token: what the server asks for; empty for none.
+            name: the model's name.
+            version: the version that is to answer; None for the newest at each call.
+            token_hint: the shell expression that `curl()` reads the token from.
+
+        Raises:
+            UnknownNameError: the server has no such model or version; names the ones that it has.
+            EndpointError: the server is not there.
+            AccessError: it refuses the token.
+        """
+        connection = Connection(url, token)
+        try:
+            metadata = connection.get(_path(name, version))
+        except UnknownNameError as error:
+            raise _unknown(connection, name, version, error) from error
+        return cls(connection, name, version=version, metadata=metadata, token_hint=token_hint)
+
+    @property
+    def server(self) -> str:
+        """Return the server's address."""
+        return self._connection.url
+
+    @property
+    def url(self) -> str:
+        """Return the address that inference requests go to."""
+        return f"{self.server}{_path(self.name, self.version)}/infer"
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Return the model's versions, the oldest first, as the server has them now."""
+        found = self._connection.get(_path(self.name, None)).get("versions") or ()
+        return tuple(int(version) for version in found)
+
+    def ready(self) -> bool:
+        """Say whether the server is there and the model can answer."""
+        try:
+            answer = self._connection.get(f"{_path(self.name, self.version)}/ready")
+        except (EndpointError, UnknownNameError, RequestError):
+            return False
+        return answer.get("ready", True) is True
+
+    def predict(self, x: Any) -> Array:
+        """Return the model's answers to raw examples.
+
+        Args:
+            x: raw examples [n, ...] as the model's data has them; one single example counts as a batch of one.
+
+        Returns:
+            Probabilities or values [n, outputs], float32.
+
+        Raises:
+            ShapeError: the examples are not of the model's shape.
+            DataError: they are no finite numbers of the model's datatype.
+            EndpointError: the server is not there or fails.
+        """
+        tensor = self.signature.inputs[0]
+        array = _fitting(x, tensor)
+        rows = max(1, NUMBERS_A_REQUEST // max(1, math.prod(array.shape[1:])))
+        parts = [self._infer(array[start : start + rows]) for start in range(0, len(array), rows)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def classify(self, x: Any) -> Array:
+        """Return the label of the most probable class of each raw example.
+
+        Args:
+            x: raw examples [n, ...]; one single example counts as a batch of one.
+
+        Returns:
+            Labels [n], text.
+
+        Raises:
+            OptionError: the model is no classifier.
+        """
+        if not self.labels:
+            message = (
+                f"The model {self.name!r} has no classes; it returns values. "
+                "Type: endpoint.predict(x)"
+            )
+            raise OptionError(message)
+        outputs = self.predict(x)
+        two = outputs.shape[1] == 1
+        best = (outputs[:, 0] > 0.5).astype(int) if two else outputs.argmax(axis=1)
+        return np.array(self.labels)[best]
+
+    def curl(self) -> str:
+        """Return a shell command that sends one real example and works as it is.
+
+        The command reads the token where it is kept, so that it can be shown and shared.
+        """
+        tensor = self.signature.inputs[0]
+        shape = [1, *(max(size, 1) for size in tensor.shape[1:])]
+        example = self._parameters.get("example") or [0] * math.prod(shape)
+        data = [round(each, 6) if isinstance(each, float) else each for each in example]
+        inputs = [{"name": tensor.name, "datatype": tensor.datatype, "shape": shape, "data": data}]
+        body = json.dumps({"inputs": inputs}, separators=(",", ":"))
+        lines = [
+            f"curl -sS {shlex.quote(self.url)}",
+            f'-H "Authorization: Bearer {self._token_hint}"',
+            "-H 'Content-Type: application/json'",
+        ]
+        if len(body) <= SHORT_REQUEST:
+            return " \\\n  ".join([*lines, f"-d {shlex.quote(body)}"])
+        return " \\\n  ".join([*lines, "--data-binary @- <<'END'"]) + f"\n{body}\nEND"
+
+    def __repr__(self) -> str:
+        """Return the endpoint in one line for a cell's output."""
+        version = "newest version" if self.version is None else f"version {self.version}"
+        inputs, outputs = (
+            ", ".join(f"{each.name} {each.datatype} {list(each.shape)}" for each in side)
+            for side in (self.signature.inputs, self.signature.outputs)
+        )
+        return f"Endpoint({self.name!r}, {version}, {inputs} -> {outputs}, {self.url})"
+
+    def _infer(self, array: Array) -> Array:
+        tensor, output = self.signature.inputs[0], self.signature.outputs[0]
+        inputs = {
+            "name": tensor.name,
+            "datatype": tensor.datatype,
+            "shape": list(array.shape),
+            "data": array.reshape(-1).tolist(),
+        }
+        answer = self._connection.post(
+            f"{_path(self.name, self.version)}/infer", {"inputs": [inputs]}
+        )
+        try:
+            named = {each["name"]: each for each in answer["outputs"]}
+            found = named[output.name]
+            values = np.array(found["data"], dtype=np.float32).reshape(found["shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            message = (
+                f"The answer of {self.url} cannot be used ({type(error).__name__}: {error}); expected "
+                f"the output {output.name!r} with its shape and data."
+            )
+            raise EndpointError(message) from error
+        return values
+
+
+def _path(name: str, version: int | None) -> str:
+    path = f"/v2/models/{quote(name, safe='')}"
+    return path if version is None else f"{path}/versions/{version}"
+
+
+def _unknown(
+    connection: Connection, name: str, version: int | None, error: UnknownNameError
+) -> UnknownNameError:
+    """Return the error with the names that the server knows, where it can list them."""
+    try:
+        models = connection.get("/maas/v1/models")["models"]
+        known = {each["name"]: each["versions"] for each in models}
+    except (MaasError, KeyError, TypeError):
+        return error
+    where = f"(server {connection.url})"
+    if name not in known:
+        return unknown_name(
+            "published model", name, known, f"{where} Type: mb.publish(run, 'name')"
+        )
+    hint = f"{where} Type: mb.connect({name!r}) for the newest."
+    return unknown_name(f"version of the model {name!r} called", str(version), known[name], hint)
+
+
+def _fitting(x: Any, tensor: Tensor) -> Array:
+    """Return raw examples as the array that the model takes."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        message = f"x holds {array.dtype} values; expected numbers, {tensor.datatype}."
+        raise DataError(message)
+    if not tensor.fits(array.shape) and tensor.fits((1, *array.shape)):
+        array = array[np.newaxis]
+    if not tensor.fits(array.shape) or len(array) == 0:
+        expected = ", ".join(["n", *map(str, tensor.shape[1:])])
+        single = ", ".join(map(str, tensor.shape[1:]))
+        message = (
+            f"x has the shape {array.shape}; expected [{expected}] with n at least 1, or one example "
+            f"[{single}]. Give raw examples, as the model's data has them."
+        )
+        raise ShapeError(message)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        rows = np.unique(np.argwhere(~np.isfinite(array))[:, 0])[:5].tolist()
+        message = f"x holds NaN or infinite values, in the rows {rows}; expected finite numbers."
+        raise DataError(message)
+    return _cast(array, tensor)
+
+
+def _cast(array: Array, tensor: Tensor) -> Array:
+    """Return an array in the model's datatype, if no value is lost but the last digits of a float."""
+    if array.dtype == tensor.dtype:
+        return array
+    with np.errstate(all="ignore"):
+        cast = array.astype(tensor.dtype)
+    kept = np.isfinite(cast).all() if tensor.dtype.kind == "f" else np.array_equal(cast, array)
+    if not kept:
+        message = (
+            f"x holds {array.dtype} values that {tensor.datatype} cannot hold; expected values of the "
+            "kind that the model was trained on."
+        )
+        raise DataError(message)
+    return cast

@@ -1,0 +1,152 @@
+"""A connection to a server: keep-alive, and every failure as one of maasnb's errors with the server's own words."""
+
+import ipaddress
+import json
+import weakref
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from maasnb.errors import (
+    AccessError,
+    ArtifactError,
+    EndpointError,
+    OptionError,
+    RequestError,
+    UnknownNameError,
+    missing_package,
+)
+
+__all__ = ["Connection"]
+
+CONNECT_S = 5.0
+ANSWER_S = 120.0
+
+
+class Connection:
+    """Requests to one server with one token."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        """Remember where the server is; nothing is sent yet.
+
+        Args:
+            url: the server's address, such as `http://127.0.0.1:8080`.
+            token: what the server asks for; empty for none.
+
+        Raises:
+            OptionError: the URL is none.
+            MissingPackageError: httpx is not installed.
+        """
+        try:
+            import httpx  # noqa: PLC0415 - only a client needs it, and it takes time to import
+        except ImportError as error:
+            raise missing_package("Calling a server", "httpx", "serve") from error
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            message = f"{url!r} is no server; expected an address such as 'http://127.0.0.1:8080'."
+            raise OptionError(message)
+        self.url = url.rstrip("/")
+        self._httpx = httpx
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # A proxy of the environment cannot reach this machine's own loopback.
+        self._client = httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            trust_env=not _is_loopback(parts.hostname),
+        )
+        # An endpoint that is forgotten in a notebook leaves no open socket.
+        self._close = weakref.finalize(self, self._client.close)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the JSON object at a path.
+
+        Raises:
+            EndpointError: the server is not there or fails.
+            AccessError: it refuses the token.
+            UnknownNameError: it does not know the name.
+            RequestError: it refuses the request.
+        """
+        return self._answer("GET", path, None, "application/json")
+
+    def post(self, path: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Send JSON data and return the answer; raises as `get`."""
+        content = json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
+        return self._answer("POST", path, content, "application/json")
+
+    def send(self, method: str, path: str, content: bytes) -> dict[str, Any]:
+        """Send bytes and return the answer; raises as `get`."""
+        return self._answer(method, path, content, "application/octet-stream")
+
+    def has(self, path: str) -> bool:
+        """Say whether there is something at a path; raises as `get`."""
+        response = self._request("HEAD", path, None, "application/json")
+        if response.status_code not in (200, 404):
+            self._refuse(response)
+        return response.status_code == 200
+
+    def close(self) -> None:
+        """Close the connection for good."""
+        self._close()
+
+    def _answer(self, method: str, path: str, content: bytes | None, kind: str) -> dict[str, Any]:
+        response = self._request(method, path, content, kind)
+        if response.status_code >= 400:
+            self._refuse(response)
+        data = self._json(response)
+        if data is None:
+            message = (
+                f"The server at {self.url} answered {method} {path} with something other than a JSON "
+                "object. Is it a maasnb server or one of the Open Inference Protocol?"
+            )
+            raise EndpointError(message)
+        return data
+
+    def _request(self, method: str, path: str, content: bytes | None, kind: str) -> Any:
+        try:
+            return self._client.request(
+                method, self.url + path, content=content, headers={"content-type": kind}
+            )
+        except self._httpx.TimeoutException as error:
+            message = (
+                f"The server at {self.url} did not answer {method} {path} in time "
+                f"({type(error).__name__}). Is it busy? Try again, or send fewer examples."
+            )
+            raise EndpointError(message) from error
+        except self._httpx.HTTPError as error:
+            message = (
+                f"There is no answer from {self.url} ({error}). Is the server running? Start it "
+                "with: maasnb serve; or type mb.connect('name') again, which starts the workspace's own."
+            )
+            raise EndpointError(message) from error
+
+    def _refuse(self, response: Any) -> NoReturn:
+        data = self._json(response) or {}
+        words = data.get("error")
+        said = words if isinstance(words, str) else f"no words ({response.text[:200]!r})"
+        status = response.status_code
+        if status in (401, 403):
+            message = (
+                f"The server at {self.url} refused the token: {said} Give the right one: "
+                "mb.connect(name, to=url, token=...) or %env MAASNB_TOKEN=..."
+            )
+            raise AccessError(message)
+        if status == 404:
+            raise UnknownNameError(f"{said} (server {self.url})", name=response.url.path)
+        if status >= 500:
+            message = f"The server at {self.url} failed with status {status}: {said}"
+            raise EndpointError(message)
+        kind = ArtifactError if status == 422 else RequestError
+        raise kind(f"The server at {self.url} refused: {said}")
+
+    def _json(self, response: Any) -> dict[str, Any] | None:
+        try:
+            data = json.loads(response.content)
+        except ValueError:
+            return None
+        return data if isinstance(data, dict) else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,182 @@
+"""Publishing: from a trained run in a cell to an endpoint that answers, and back to it by name.
+
+A publish freezes the run, runs the exported program against the notebook's own outputs, and only then sends what the server
+does not have. Without `to` the server is the workspace's own, started at the first need.
+"""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from maasnb.artifacts.artifact import Artifact
+from maasnb.artifacts.freezing import INPUT_NAME, PublishableRun, freeze
+from maasnb.backends.protocol import Array
+from maasnb.client.endpoint import Endpoint
+from maasnb.client.http import Connection
+from maasnb.client.uploads import upload
+from maasnb.errors import ExportError, ModelError
+from maasnb.runtimes.served import Golden, ServedModel, difference, load, read_golden
+from maasnb.serve.embedded import ensure_server
+from maasnb.serve.server import is_loopback
+from maasnb.serve.tokens import TOKEN_FILE, workspace_token
+from maasnb.settings import workspace
+
+__all__ = [
+    "NOTEBOOK_TOLERANCE",
+    "TOKEN_VARIABLE",
+    "Predictor",
+    "connect",
+    "predict",
+    "publish",
+    "verify",
+]
+
+TOKEN_VARIABLE = "MAASNB_TOKEN"
+NOTEBOOK_TOLERANCE = 1e-5
+BATCHES = (1, 2, 3)
+
+
+class Predictor(Protocol):
+    """What answers for raw examples: a run or an endpoint."""
+
+    def predict(self, x: Any) -> Array:
+        """Return probabilities or values [n, outputs], float32."""
+        ...
+
+
+def publish(
+    run: PublishableRun, name: str | None = None, *, to: str | None = None, token: str | None = None
+) -> Endpoint:
+    """Publish a trained run as the next version of a served model.
+
+    Args:
+        run: the trained run.
+        name: the model's name on the server; the run's name by default.
+        to: the server's URL; the workspace's own server by default.
+        token: the server's token; by default MAASNB_TOKEN, or the workspace's token.
+
+    Returns:
+        The endpoint of the version that was published; the latest one where it is this very model already.
+
+    Raises:
+        ExportError: the run is untrained, its model cannot be exported, or the export answers differently.
+        OptionError: the name cannot be used.
+        EndpointError: the server is not there.
+        AccessError: the server refuses the token.
+        WorkspaceError: the workspace cannot be written.
+    """
+    if not isinstance(getattr(run, "steps", None), int):
+        message = (
+            f"{type(run).__name__} object {run!r:.60} cannot be published; expected the run that "
+            "training returned. Type: run = mb.train(model, data); mb.publish(run, 'name')"
+        )
+        raise ModelError(message)
+    artifact = freeze(run, run.name if name is None else name)
+    verify(run, artifact)
+    url, secret, hint = _server(to, token)
+    connection = Connection(url, secret)
+    try:
+        version = upload(artifact, connection)
+    finally:
+        connection.close()
+    return Endpoint.open(url, secret, artifact.manifest.name, version=version, token_hint=hint)
+
+
+def connect(
+    name: str, *, to: str | None = None, token: str | None = None, version: int | None = None
+) -> Endpoint:
+    """Connect to a published model by its name.
+
+    Args:
+        name: the model's name on the server.
+        to: the server's URL; the workspace's own server by default.
+        token: the server's token; by default MAASNB_TOKEN, or the workspace's token.
+        version: the version that answers; by default the newest at each call.
+
+    Returns:
+        The endpoint.
+
+    Raises:
+        UnknownNameError: the server has no such model or version.
+        EndpointError: the server is not there.
+        AccessError: the server refuses the token.
+    """
+    url, secret, hint = _server(to, token)
+    return Endpoint.open(url, secret, name, version=version, token_hint=hint)
+
+
+def predict(source: Predictor | str, x: Any) -> Array:
+    """Return a model's answers to raw examples.
+
+    Args:
+        source: an endpoint, the name of a published model, or a run.
+        x: raw examples [n, ...] as the data has them.
+
+    Returns:
+        Probabilities or values [n, outputs], float32.
+
+    Raises:
+        ModelError: the source is none of these.
+    """
+    if isinstance(source, str):
+        return connect(source).predict(x)
+    if not callable(getattr(source, "predict", None)):
+        message = (
+            f"{type(source).__name__} object {source!r:.60} cannot predict; expected an endpoint, the "
+            "name of a published model, or a run. Type: mb.predict('name', x)"
+        )
+        raise ModelError(message)
+    return source.predict(x)
+
+
+def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
+    """Run an artifact's program and compare it with the notebook's own outputs, for several sizes of batch.
+
+    Returns:
+        The loaded model.
+
+    Raises:
+        ExportError: an output differs by more than 1e-5 (relative to numbers above 1); names the tensor.
+        MissingPackageError: the runtime's package is not installed.
+    """
+    manifest = artifact.manifest
+    model = load(manifest, artifact.blobs)
+    golden = read_golden(manifest, artifact.blobs[manifest.golden.digest])
+    raw = golden.inputs[INPUT_NAME]
+    for rows in sorted({min(rows, golden.count) for rows in (*BATCHES, golden.count)}):
+        prepared = manifest.recipe.inputs(raw[:rows])
+        answers = manifest.recipe.outputs(run.backend.predict(run.model, run.task, prepared))
+        expected = Golden({INPUT_NAME: raw[:rows]}, {manifest.output.name: answers})
+        found = difference(model, expected)
+        if not found.largest <= NOTEBOOK_TOLERANCE:
+            message = (
+                f"The exported program does not answer as the notebook does: {found.tensor!r} differs "
+                f"by {found.largest:.3g} for a batch of {rows}; expected at most "
+                f"{NOTEBOOK_TOLERANCE:g}. Nothing was sent. Look for parts of the model that depend on "
+                "chance, on the batch or on Python's own state when it predicts."
+            )
+            raise ExportError(message)
+    return model
+
+
+def _server(to: str | None, token: str | None) -> tuple[str, str, str]:
+    """Return a server's URL, its token, and the shell expression that reads the token."""
+    home = workspace()
+    if to is None:
+        address = ensure_server(home)
+        return address.url, token or address.token, _hint(address.token_file)
+    given = token or os.environ.get(TOKEN_VARIABLE, "")
+    if given:
+        return to, given, f"${TOKEN_VARIABLE}"
+    path = home / TOKEN_FILE
+    # The workspace's token is for this machine's servers; no other is to learn it.
+    if path.exists() and is_loopback(urlsplit(to).hostname or ""):
+        return to, workspace_token(home), _hint(path)
+    return to, "", f"${TOKEN_VARIABLE}"
+
+
+def _hint(path: Path) -> str:
+    # Inside the double quotes of the header; a path with a quote or dollar in it stays one word.
+    return f"$(cat {shlex.quote(str(path))})"

@@ -1,0 +1,1 @@
+"""The registry: names, immutable versions and blobs on a small storage interface."""

@@ -1,0 +1,74 @@
+"""Run ONNX programs by onnxruntime, on the CPU.
+
+A program is loaded from bytes and has no folder, so it cannot name other files; operators outside the standard sets are not
+registered, so a program that needs them is refused.
+"""
+
+import os
+from typing import Any
+
+import onnxruntime
+
+from maasnb.errors import ArtifactError
+from maasnb.runtimes.protocol import Array
+
+__all__ = ["OnnxRuntime", "OnnxSession"]
+
+# Below this size a model's run takes some 10 us, less than waking a second thread.
+ONE_THREAD_BYTES = 4 << 20
+
+
+class OnnxSession:
+    """A loaded ONNX program with one input and one output."""
+
+    def __init__(self, session: Any) -> None:
+        """Take a session of onnxruntime."""
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def prompt(self, rows: int) -> bool:  # noqa: ARG002 - onnxruntime compiles nothing
+        """Say that a batch of any size can run at once."""
+        return True
+
+    def run(self, inputs: Array) -> Array:
+        """Return the outputs [n, outputs] for prepared inputs [n, ...] float32."""
+        return self._session.run(None, {self._input: inputs})[0]
+
+
+class OnnxRuntime:
+    """Execute ONNX programs."""
+
+    format = "onnx"
+
+    def load(self, content: bytes) -> OnnxSession:
+        """Load a program from its bytes.
+
+        Raises:
+            ArtifactError: onnxruntime refuses it, or its inputs and outputs are not one tensor of float32 each.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        options.intra_op_num_threads = 1 if len(content) < ONE_THREAD_BYTES else cores or 1
+        options.inter_op_num_threads = 1
+        # Waiting threads that spin take the cores that the training run beside them needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            session = onnxruntime.InferenceSession(
+                content, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            message = (
+                f"onnxruntime cannot load the program: {error!s:.300} Expected an ONNX model of "
+                "standard operators with its weights inside. Publish the run again."
+            )
+            raise ArtifactError(message) from error
+        sides = (session.get_inputs(), session.get_outputs())
+        if any(len(side) != 1 or side[0].type != "tensor(float)" for side in sides):
+            found = [[f"{each.name}: {each.type}" for each in side] for side in sides]
+            message = (
+                f"The program takes and returns {found}; expected one float32 tensor each. "
+                "Publish the run again."
+            )
+            raise ArtifactError(message)
+        return OnnxSession(session)

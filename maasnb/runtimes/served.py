@@ -1,0 +1,179 @@
+"""A served model: raw examples in, named outputs out.
+
+The one piece of code that joins recipe and program. The notebook checks an export with it before sending, the server checks
+an upload with it before listing, and then answers with it; so all three mean the same by a model's answer.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from maasnb.artifacts.blobs import arrays_from_bytes
+from maasnb.artifacts.manifest import FORMATS, Manifest
+from maasnb.errors import ArtifactError, missing_package, unknown_name
+from maasnb.runtimes.protocol import Array, Runtime, Session
+
+__all__ = [
+    "RUNTIMES",
+    "Difference",
+    "Golden",
+    "ServedModel",
+    "difference",
+    "load",
+    "read_golden",
+    "runtime_for",
+]
+
+RUNTIMES = {
+    "onnx": ("onnxruntime", "maasnb.runtimes.onnx", "OnnxRuntime", "serve"),
+    "stablehlo": ("jax", "maasnb.runtimes.stablehlo", "StableHLORuntime", "jax"),
+}
+"""Format -> the package that must be installed, module and class, and the extra that brings the package."""
+
+MOST_GOLDEN_ROWS = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A manifest and its loaded program."""
+
+    manifest: Manifest
+    session: Session
+
+    def answer(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return named outputs for named raw inputs that fit the signature.
+
+        Args:
+            inputs: the arrays [n, ...] by the signature's input names.
+
+        Returns:
+            The arrays [n, outputs] float32 by the signature's output names.
+
+        Raises:
+            ArtifactError: the program returns another shape than the signature promises.
+        """
+        manifest = self.manifest
+        raw = inputs[manifest.input.name]
+        result = self.session.run(manifest.recipe.inputs(raw))
+        output = manifest.output
+        if len(result) != len(raw) or not output.fits(result.shape):
+            message = (
+                f"The program returned an array of shape {result.shape} for {len(raw)} examples; "
+                f"the signature promises {list(output.shape)}. Publish the run again."
+            )
+            raise ArtifactError(message)
+        return {output.name: manifest.recipe.outputs(result)}
+
+    def prompt(self, rows: int) -> bool:
+        """Say whether a batch of this many rows can run without a compilation first."""
+        return self.session.prompt(rows)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Golden:
+    """Raw examples and the outputs that the notebook computed for them, by tensor name."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+    def rows(self, count: int) -> "Golden":
+        """Return the first examples only."""
+        return Golden(
+            {name: array[:count] for name, array in self.inputs.items()},
+            {name: array[:count] for name, array in self.outputs.items()},
+        )
+
+    @property
+    def count(self) -> int:
+        """Return the number of examples."""
+        return min(len(array) for array in self.inputs.values())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Say where two answers differ most; relative for numbers above 1, absolute below."""
+
+    tensor: str
+    largest: float
+
+
+def runtime_for(format_name: str) -> Runtime:
+    """Return the runtime of a format, importing what it needs.
+
+    Raises:
+        UnknownNameError: there is no such format.
+        MissingPackageError: its package is not installed; names the pip command.
+    """
+    if format_name not in RUNTIMES:
+        raise unknown_name("program format", format_name, RUNTIMES)
+    package, module, name, extra = RUNTIMES[format_name]
+    if not importlib.util.find_spec(package):
+        raise missing_package(f"Running a model in the format {format_name}", package, extra)
+    return getattr(importlib.import_module(module), name)()
+
+
+def load(
+    manifest: Manifest, blobs: Mapping[str, bytes], formats: Sequence[str] = FORMATS
+) -> ServedModel:
+    """Load the first program of an artifact that is in one of these formats.
+
+    Raises:
+        ArtifactError: none is, or the program is refused.
+        MissingPackageError: the runtime's package is not installed.
+    """
+    program = manifest.program(formats)
+    if program is None:
+        has = " and ".join(each.format for each in manifest.programs)
+        message = (
+            f"The model {manifest.name!r} is a {has} program, but here only {' and '.join(formats)} "
+            f"may run. Type: maasnb serve --runtimes {','.join(dict.fromkeys([*formats, has]))}"
+        )
+        raise ArtifactError(message)
+    session = runtime_for(program.format).load(blobs[program.blob.digest])
+    return ServedModel(manifest, session)
+
+
+def read_golden(manifest: Manifest, content: bytes) -> Golden:
+    """Read the golden pairs of an artifact and check that they fit its signature.
+
+    Raises:
+        ArtifactError: they do not.
+    """
+    arrays = arrays_from_bytes(content)
+    tensors = (*manifest.signature.inputs, *manifest.signature.outputs)
+    fits = set(arrays) == {tensor.name for tensor in tensors} and all(
+        arrays[tensor.name].dtype == tensor.dtype and tensor.fits(arrays[tensor.name].shape)
+        for tensor in tensors
+    )
+    counts = {len(array) for array in arrays.values()} if fits else set()
+    if len(counts) != 1 or not 1 <= min(counts) <= MOST_GOLDEN_ROWS:
+        found = {name: [str(array.dtype), *array.shape] for name, array in arrays.items()}
+        message = (
+            f"The golden pairs {found!s:.200} do not fit the signature; expected 1 to "
+            f"{MOST_GOLDEN_ROWS} rows of each tensor. Publish the run again."
+        )
+        raise ArtifactError(message)
+    return Golden(
+        {tensor.name: arrays[tensor.name] for tensor in manifest.signature.inputs},
+        {tensor.name: arrays[tensor.name] for tensor in manifest.signature.outputs},
+    )
+
+
+def difference(model: ServedModel, golden: Golden) -> Difference:
+    """Run a model on golden examples and return where its answers differ most.
+
+    Returns:
+        The tensor and the largest |answer - expected| / max(1, |expected|); infinite where an answer is not finite.
+    """
+    answers = model.answer(golden.inputs)
+    worst = Difference(tensor="", largest=-1.0)
+    for name, expected in golden.outputs.items():
+        gap = np.abs(answers[name].astype(np.float64) - expected)
+        largest = float(np.max(gap / np.maximum(1.0, np.abs(expected.astype(np.float64)))))
+        largest = largest if np.isfinite(largest) else float("inf")
+        if largest > worst.largest:
+            worst = Difference(tensor=name, largest=largest)
+    return worst

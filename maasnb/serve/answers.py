@@ -1,0 +1,115 @@
+"""Reading a request's body within limits, and answering over bare ASGI."""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from maasnb.errors import (
+    AccessError,
+    ArtifactError,
+    MaasError,
+    MissingPackageError,
+    OptionError,
+    RequestError,
+    ShapeError,
+    UnknownNameError,
+    WorkspaceError,
+)
+from maasnb.serve.wire import encode
+
+__all__ = [
+    "BodyTooLargeError",
+    "DisconnectedError",
+    "Receive",
+    "Scope",
+    "Send",
+    "failure",
+    "header",
+    "read_body",
+    "send_json",
+]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LOG = logging.getLogger(__name__)
+JSON_TYPE = (b"content-type", b"application/json")
+STATUS = {
+    AccessError: 401,
+    ArtifactError: 422,
+    MissingPackageError: 422,
+    OptionError: 400,
+    RequestError: 400,
+    ShapeError: 400,
+    UnknownNameError: 404,
+    WorkspaceError: 507,
+}
+
+
+class BodyTooLargeError(RequestError):
+    """Say that a request's body is larger than this route takes."""
+
+
+class DisconnectedError(Exception):
+    """Say that the sender went away in the middle of a request."""
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return a header of a request, empty where it is missing."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
+
+
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """Return a request's body.
+
+    Raises:
+        BodyTooLargeError: it is larger than the limit, by its header or in fact.
+        DisconnectedError: the sender went away.
+    """
+    length = header(scope, b"content-length")
+    if length.isdecimal() and int(length[:18]) > limit_bytes:
+        raise _too_large(length, limit_bytes)
+    parts: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        part = message.get("body", b"")
+        size_bytes += len(part)
+        if size_bytes > limit_bytes:
+            raise _too_large(str(size_bytes), limit_bytes)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def send_json(send: Send, status: int, body: bytes) -> None:
+    """Answer with JSON bytes."""
+    headers = [JSON_TYPE, (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def failure(error: Exception) -> tuple[int, bytes]:
+    """Return the status and the body that say why a request failed."""
+    if isinstance(error, BodyTooLargeError):
+        return 413, encode({"error": str(error)})
+    for kind, status in STATUS.items():
+        if isinstance(error, kind):
+            return status, encode({"error": str(error)})
+    LOG.error("A request failed", exc_info=error)
+    reason = str(error) if isinstance(error, MaasError) else f"{type(error).__name__}"
+    message = f"The server failed while answering ({reason}); its log says more."
+    return 500, encode({"error": message})
+
+
+def _too_large(size: str, limit_bytes: int) -> BodyTooLargeError:
+    message = f"The body has {size:.20} bytes; expected at most {limit_bytes}. Send fewer at once."
+    return BodyTooLargeError(message)

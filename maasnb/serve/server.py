@@ -1,0 +1,205 @@
+"""The server's process: a socket, uvicorn, and an end when the notebook that started it ends."""
+
+import asyncio
+import contextlib
+import dataclasses
+import ipaddress
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from maasnb.artifacts.manifest import FORMATS
+from maasnb.errors import EndpointError, OptionError, missing_package, unknown_name
+from maasnb.registry.models import open_registry
+from maasnb.runtimes.served import runtime_for
+from maasnb.serve.tokens import workspace_token
+from maasnb.settings import writable_folder
+
+__all__ = ["SERVER_FILE", "ServerOptions", "is_loopback", "run_server"]
+
+SERVER_FILE = "server.json"
+PARENT_LOOK_S = 0.5
+DRAIN_S = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Say how to serve.
+
+    Attributes:
+        workspace: the folder with the registry and the token.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        runtimes: the program formats that may run.
+        embedded: end with the process that started this one.
+        insecure: serve on an address that other machines reach, without TLS.
+    """
+
+    workspace: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    runtimes: tuple[str, ...] = ("onnx",)
+    embedded: bool = False
+    insecure: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
+    """Serve a workspace until the process is told to end.
+
+    Args:
+        options: how to serve.
+        announce: called with the server's URL once it answers.
+
+    Raises:
+        OptionError: the address is reached by other machines and `insecure` is not set.
+        UnknownNameError: there is no such runtime.
+        MissingPackageError: a package of the server is not installed.
+        EndpointError: the address is taken or not of this machine.
+        WorkspaceError: the workspace cannot be written.
+    """
+    _check(options)
+    uvicorn = _uvicorn()
+    from maasnb.serve.app import Application  # noqa: PLC0415 - needs packages of the extra "serve"
+    from maasnb.serve.models import Models  # noqa: PLC0415 - as above
+
+    workspace = writable_folder(options.workspace)
+    application = Application(
+        Models(open_registry(workspace), options.runtimes), workspace_token(workspace)
+    )
+    listening = _listen(options.host, options.port)
+    host, port = listening.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    server = uvicorn.Server(config)
+    started = _when_started(server, lambda: _announce(url, workspace, announce))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(server, listening, started, embedded=options.embedded))
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).info("Interrupted")
+    finally:
+        _forget(workspace / SERVER_FILE, url)
+
+
+async def _serve(server: Any, listening: socket.socket, started: Any, *, embedded: bool) -> None:
+    watch = [asyncio.create_task(started())]
+    if embedded:
+        _end_with_input(server)
+        watch.append(asyncio.create_task(_end_with_parent(server)))
+    await server.serve(sockets=[listening])
+    for task in watch:
+        task.cancel()
+
+
+def _when_started(server: Any, call: Callable[[], None]) -> Any:
+    async def wait() -> None:
+        while not server.started and not server.should_exit:
+            await asyncio.sleep(0.005)
+        if server.started:
+            call()
+
+    return wait
+
+
+def _end_with_input(server: Any) -> None:
+    """End when the pipe on the standard input closes, which happens however the parent ends."""
+
+    def wait() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while sys.stdin.buffer.read(1):
+                pass
+        server.should_exit = True
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+async def _end_with_parent(server: Any) -> None:
+    """End when the parent is gone although a fork of it still holds the pipe."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(PARENT_LOOK_S)
+    server.should_exit = True
+
+
+def _announce(url: str, workspace: Path, announce: Callable[[str], None]) -> None:
+    content = json.dumps({"url": url, "pid": os.getpid()}) + "\n"
+    temporary = workspace / f"{SERVER_FILE}.{os.getpid()}"
+    temporary.write_text(content)
+    temporary.replace(workspace / SERVER_FILE)
+    announce(url)
+
+
+def _forget(path: Path, url: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(path.read_text()).get("url") == url:
+            path.unlink()
+
+
+def _check(options: ServerOptions) -> None:
+    if not is_loopback(options.host) and not options.insecure:
+        message = (
+            f"The address {options.host!r} is reached by other machines, and the token would travel "
+            "unencrypted; expected a loopback address. Type: maasnb serve --host 127.0.0.1, put a "
+            "proxy with TLS before it, or add --insecure."
+        )
+        raise OptionError(message)
+    for name in options.runtimes:
+        if name not in FORMATS:
+            raise unknown_name("runtime", name, FORMATS, "Type: maasnb serve --runtimes onnx")
+    if not options.embedded:
+        for name in options.runtimes:
+            runtime_for(name)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        message = (
+            f"Cannot listen on {host}:{port} ({error.strerror or error}). Choose another port: "
+            "maasnb serve --port 0 takes a free one."
+        )
+        raise EndpointError(message) from error
+    return listening
+
+
+def _uvicorn() -> Any:
+    try:
+        import starlette  # noqa: F401, PLC0415 - asked for here to name the extra
+        import uvicorn  # noqa: PLC0415 - needs the extra "serve"
+    except ImportError as error:
+        raise missing_package("The server", error.name or "uvicorn", "serve") from error
+    return uvicorn
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

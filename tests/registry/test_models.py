@@ -1,0 +1,119 @@
+import dataclasses
+import threading
+
+import pytest
+from small_runs import small_artifact
+
+from maasnb.errors import ArtifactError, UnknownNameError, WorkspaceError
+from maasnb.registry.models import open_registry
+
+
+@pytest.fixture
+def registry(workspace):
+    return open_registry(workspace)
+
+
+def stored(registry, **changes):
+    """Store an artifact's blobs and return its manifest, with changes."""
+    artifact = small_artifact()
+    for digest, content in artifact.blobs.items():
+        registry.put_blob(digest, content)
+    return dataclasses.replace(artifact.manifest, **changes)
+
+
+def test_versions_count_from_one_and_the_newest_is_the_latest(registry):
+    for number in (1, 2, 3):
+        published = registry.publish(stored(registry, metrics={"accuracy": number / 10}))
+        assert (published.version, published.created) == (number, True)
+    assert registry.versions("small") == (1, 2, 3)
+    assert registry.latest("small") == 3
+    assert registry.manifest("small", 2).metrics == {"accuracy": 0.2}
+
+
+def test_publishing_the_latest_artifact_again_makes_no_version(registry):
+    assert registry.publish(stored(registry)).created
+    again = registry.publish(stored(registry))
+    assert (again.version, again.created) == (1, False)
+
+
+def test_publishing_an_older_artifact_again_makes_it_the_newest(registry):
+    for accuracy in (0.1, 0.2, 0.1):
+        registry.publish(stored(registry, metrics={"accuracy": accuracy}))
+    assert registry.versions("small") == (1, 2, 3)
+
+
+def test_publishers_that_race_get_different_versions(registry):
+    manifests = [stored(registry, metrics={"accuracy": number}) for number in range(8)]
+    barrier, versions = threading.Barrier(8), []
+
+    def publish(manifest):
+        barrier.wait(10)
+        versions.append(registry.publish(manifest).version)
+
+    threads = [threading.Thread(target=publish, args=(each,)) for each in manifests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(versions) == list(range(1, 9))
+    found = {registry.manifest("small", number).metrics["accuracy"] for number in versions}
+    assert found == set(range(8))
+
+
+def test_a_manifest_whose_blobs_are_not_stored_is_refused(registry):
+    with pytest.raises(ArtifactError, match="is not in the registry"):
+        registry.publish(small_artifact().manifest)
+    assert registry.names() == ()
+
+
+def test_a_blob_with_another_digest_than_said_is_refused(registry):
+    with pytest.raises(ArtifactError, match="have the digest"):
+        registry.put_blob("0" * 64, b"something else")
+    assert not registry.has_blob("0" * 64)
+
+
+@pytest.mark.parametrize("digest", ["../../token", "/etc/passwd", ""])
+def test_a_digest_that_is_a_path_is_refused(registry, digest):
+    for ask in (registry.has_blob, registry.blob):
+        with pytest.raises(ArtifactError, match="is no digest"):
+            ask(digest)
+
+
+def test_an_unknown_model_gets_the_nearest_match(registry):
+    registry.publish(stored(registry))
+    with pytest.raises(UnknownNameError, match="Did you mean 'small'"):
+        registry.latest("smal")
+
+
+@pytest.mark.parametrize("name", ["../models", "..", "", "small/1"])
+def test_a_name_that_is_a_path_is_an_unknown_model(registry, name):
+    registry.publish(stored(registry))
+    with pytest.raises(UnknownNameError, match="no model"):
+        registry.versions(name)
+
+
+def test_an_unknown_version_is_refused_with_those_that_there_are(registry):
+    registry.publish(stored(registry))
+    with pytest.raises(UnknownNameError, match=r"'small' called '7'.*Known: 1\."):
+        registry.manifest("small", 7)
+
+
+def test_a_folder_without_a_manifest_is_no_version(registry, workspace):
+    (workspace / "registry/models/small/1").mkdir(parents=True)
+    (workspace / "registry/models/small/junk").mkdir(parents=True)
+    assert registry.names() == ()
+    assert registry.publish(stored(registry)).version == 1
+
+
+def test_no_temporary_file_is_left(registry, workspace):
+    registry.publish(stored(registry))
+    registry.publish(stored(registry))
+    assert not list((workspace / "registry").rglob(".part-*"))
+
+
+def test_a_workspace_that_cannot_be_written_is_said_so(workspace):
+    workspace.write_text("a file where the folder should be")
+    with pytest.raises(WorkspaceError, match="MAASNB_HOME"):
+        open_registry(workspace).put_blob(
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", b""
+        )
