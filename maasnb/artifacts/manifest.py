@@ -30,7 +30,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 FORMATS = ("onnx", "stablehlo")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-TENSOR_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
 LARGEST_BLOB_BYTES = 1 << 40
 LARGEST_DIMENSION = 1 << 31
 LARGEST_EXAMPLE = 1 << 28
@@ -275,7 +274,7 @@ def _signature(value: object) -> Signature:
     if signature.outputs[0].datatype != "FP32":
         raise _expected("an output of the datatype FP32", signature.outputs[0].datatype)
     for tensor in (*signature.inputs, *signature.outputs):
-        if not TENSOR_NAME.match(tensor.name):
+        if not NAME.match(tensor.name):
             raise _expected("the name of a tensor", tensor.name)
         inner = [_count(size, LARGEST_DIMENSION) for size in tensor.shape[1:]]
         if tensor.shape[:1] != (-1,) or len(tensor.shape) > 8 or math.prod(inner) > LARGEST_EXAMPLE:

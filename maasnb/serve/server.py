@@ -16,6 +16,7 @@ from typing import Any
 
 from maasnb.artifacts.manifest import FORMATS
 from maasnb.errors import EndpointError, OptionError, missing_package, unknown_name
+from maasnb.files import write_whole
 from maasnb.registry.models import open_registry
 from maasnb.runtimes.served import runtime_for
 from maasnb.serve.tokens import workspace_token
@@ -143,9 +144,7 @@ async def _end_with_parent(server: Any) -> None:
 
 def _announce(url: str, workspace: Path, announce: Callable[[str], None]) -> None:
     content = json.dumps({"url": url, "pid": os.getpid()}) + "\n"
-    temporary = workspace / f"{SERVER_FILE}.{os.getpid()}"
-    temporary.write_text(content)
-    temporary.replace(workspace / SERVER_FILE)
+    write_whole(workspace / SERVER_FILE, content.encode())
     announce(url)
 
 
