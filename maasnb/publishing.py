@@ -1,7 +1,8 @@
 """Publishing: from a trained run in a cell to an endpoint that answers, and back to it by name.
 
-A publish freezes the run, runs the exported program against the notebook's own outputs, and only then sends what the server
-does not have. Without `to` the server is the workspace's own, started at the first need.
+A publish freezes the run, runs the exported program against the notebook's own outputs, and only
+then sends what the server does not have. Without `to` the server is the workspace's own, started at
+the first need.
 """
 
 import os

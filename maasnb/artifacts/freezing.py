@@ -1,7 +1,8 @@
 """Freezing: a trained run becomes an artifact.
 
-Beside the program go golden pairs: a few raw examples of the test split with the outputs that the notebook computes for them.
-Whoever runs the program later, the notebook before sending and the server before listing, must reproduce them.
+Beside the program go golden pairs: a few raw examples of the test split with the outputs that the
+notebook computes for them. Whoever runs the program later, the notebook before sending and the
+server before listing, must reproduce them.
 """
 
 from collections.abc import Mapping

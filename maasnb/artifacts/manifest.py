@@ -1,7 +1,8 @@
-"""The manifest: what an artifact holds and promises, as JSON that is checked field by field when it is read.
+"""The manifest: what an artifact holds and promises, as JSON that is checked field by field when it
+is read.
 
-The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives the same bytes: keys are
-sorted and no time stands in it.
+The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives
+the same bytes: keys are sorted and no time stands in it.
 """
 
 import dataclasses

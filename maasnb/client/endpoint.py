@@ -1,7 +1,7 @@
 """The endpoint of a published model: what a cell calls.
 
-It works with any server of the Open Inference Protocol V2; labels, versions and examples are there where the server's metadata
-has maasnb's parameters.
+It works with any server of the Open Inference Protocol V2; labels, versions and examples are there
+where the server's metadata has maasnb's parameters.
 """
 
 import json

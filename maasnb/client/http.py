@@ -1,4 +1,6 @@
-"""A connection to a server: keep-alive, and every failure as one of maasnb's errors with the server's own words."""
+"""A connection to a server: keep-alive, and every failure as one of maasnb's errors with the
+server's own words.
+"""
 
 import ipaddress
 import json

@@ -1,7 +1,8 @@
-"""Published models: a name, its versions 1, 2, ..., each an immutable manifest, and the blobs that they share.
+"""Published models: a name, its versions 1, 2, ..., each an immutable manifest, and the blobs that
+they share.
 
-Keys: `blobs/sha256/<digest>` and `models/<name>/<version>/manifest.json`. A version is created in one step, after its blobs,
-so a version that is listed is whole.
+Keys: `blobs/sha256/<digest>` and `models/<name>/<version>/manifest.json`. A version is created in
+one step, after its blobs, so a version that is listed is whole.
 """
 
 import dataclasses

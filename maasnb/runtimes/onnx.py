@@ -1,7 +1,7 @@
 """Run ONNX programs by onnxruntime, on the CPU.
 
-A program is loaded from bytes and has no folder, so it cannot name other files; operators outside the standard sets are not
-registered, so a program that needs them is refused.
+A program is loaded from bytes and has no folder, so it cannot name other files; operators outside
+the standard sets are not registered, so a program that needs them is refused.
 """
 
 import os

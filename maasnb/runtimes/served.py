@@ -1,7 +1,8 @@
 """A served model: raw examples in, named outputs out.
 
-The one piece of code that joins recipe and program. The notebook checks an export with it before sending, the server checks
-an upload with it before listing, and then answers with it; so all three mean the same by a model's answer.
+The one piece of code that joins recipe and program. The notebook checks an export with it before
+sending, the server checks an upload with it before listing, and then answers with it; so all three
+mean the same by a model's answer.
 """
 
 import dataclasses

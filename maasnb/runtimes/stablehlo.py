@@ -1,7 +1,7 @@
 """Run StableHLO programs, as `jax.export` writes them, by JAX.
 
-XLA compiles a program once for every batch size. To keep that bounded a batch is padded to the next power of two with zeros,
-and the padding is cut off the outputs.
+XLA compiles a program once for every batch size. To keep that bounded a batch is padded to the next
+power of two with zeros, and the padding is cut off the outputs.
 """
 
 from typing import Any

@@ -1,8 +1,9 @@
 """The server that a notebook starts for its workspace, and that ends with it.
 
-`server.json` names the last server of a workspace. It is used only if it proves that it holds the workspace's token, so the
-token is never sent to a stranger on the same port. Otherwise a child process is started; it holds the reading end of a pipe
-whose writing end closes when this process ends, however it ends.
+`server.json` names the last server of a workspace. It is used only if it proves that it holds the
+workspace's token, so the token is never sent to a stranger on the same port. Otherwise a child
+process is started; it holds the reading end of a pipe whose writing end closes when this process
+ends, however it ends.
 """
 
 import atexit

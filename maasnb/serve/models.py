@@ -1,7 +1,8 @@
-"""The models that a server answers with: loaded at their first request, kept, the oldest dropped when there are many.
+"""The models that a server answers with: loaded at their first request, kept, the oldest dropped
+when there are many.
 
-The newest version of a name is looked up in the registry at most once a second, because another server on the same
-workspace may have published one.
+The newest version of a name is looked up in the registry at most once a second, because another
+server on the same workspace may have published one.
 """
 
 import asyncio

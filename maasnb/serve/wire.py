@@ -1,7 +1,8 @@
 """The Open Inference Protocol V2 in JSON: a request's bytes to arrays, arrays to an answer's bytes.
 
-Nothing in a request is believed. Names, datatypes and shapes must be those of the model's signature, a shape must match the
-numbers that were sent before any array is made, and every refusal says what was expected.
+Nothing in a request is believed. Names, datatypes and shapes must be those of the model's
+signature, a shape must match the numbers that were sent before any array is made, and every refusal
+says what was expected.
 """
 
 import dataclasses

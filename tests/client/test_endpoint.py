@@ -79,7 +79,9 @@ def test_an_endpoint_without_a_version_answers_with_the_newest(at_home):
 
 def test_an_endpoint_shows_what_it_is(digits):
     shown = repr(digits)
-    assert shown.startswith("Endpoint('digits', version 1, x FP32 [-1, 64] -> probabilities FP32 [-1, 10]")
+    assert shown.startswith(
+        "Endpoint('digits', version 1, x FP32 [-1, 64] -> probabilities FP32 [-1, 10]"
+    )
     assert digits.url in shown
     assert digits.labels == tuple(str(digit) for digit in range(10))
     assert digits.ready()

@@ -90,7 +90,9 @@ def test_a_request_with_a_wrong_name_type_or_shape_is_refused(http, changes, wor
     assert words in answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["smal/infer", "smal", "smal/ready", "../small/infer", "%2e%2e/infer"])
+@pytest.mark.parametrize(
+    "path", ["smal/infer", "smal", "smal/ready", "../small/infer", "%2e%2e/infer"]
+)
 def test_an_unknown_model_is_named_with_the_nearest(http, path):
     method = "POST" if path.endswith("infer") else "GET"
     answer = http.request(method, f"/v2/models/{path}", json=body())
@@ -206,7 +208,9 @@ def manifest_of(http, name="crafted", **blobs):
     ids=["junk-program", "junk-golden", "golden-without-outputs", "golden-of-another-model"],
 )
 def test_an_artifact_that_does_not_hold_what_it_says_makes_no_version(http, part, content, words):
-    answer = http.post("/maas/v1/models/crafted/versions", json=manifest_of(http, **{part: content}))
+    answer = http.post(
+        "/maas/v1/models/crafted/versions", json=manifest_of(http, **{part: content})
+    )
     assert answer.status_code == 422
     assert words in answer.json()["error"]
     assert http.get("/v2/models/crafted").status_code == 404
@@ -238,5 +242,11 @@ def test_a_version_is_created_once(http):
     data = manifest_of(http, name="once")
     first = http.post("/maas/v1/models/once/versions", json=data)
     again = http.post("/maas/v1/models/once/versions", json=data)
-    assert (first.status_code, first.json()) == (201, {"name": "once", "version": 1, "created": True})
-    assert (again.status_code, again.json()) == (200, {"name": "once", "version": 1, "created": False})
+    assert (first.status_code, first.json()) == (
+        201,
+        {"name": "once", "version": 1, "created": True},
+    )
+    assert (again.status_code, again.json()) == (
+        200,
+        {"name": "once", "version": 1, "created": False},
+    )

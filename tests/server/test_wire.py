@@ -38,7 +38,12 @@ def test_flat_and_nested_data_mean_the_same():
 
 @pytest.mark.parametrize(
     ("datatype", "numbers"),
-    [("BOOL", [True, False]), ("UINT8", [0, 255]), ("INT64", [-(2**63), 2**63 - 1]), ("FP64", [1e300, 0.1])],
+    [
+        ("BOOL", [True, False]),
+        ("UINT8", [0, 255]),
+        ("INT64", [-(2**63), 2**63 - 1]),
+        ("FP64", [1e300, 0.1]),
+    ],
 )
 def test_each_datatype_keeps_its_values(datatype, numbers):
     of = signature(datatype, (-1, 2))
@@ -77,7 +82,10 @@ def test_each_datatype_keeps_its_values(datatype, numbers):
         (request(data=[1, 2, 3, 4, 5, 1e39]), "FP32 cannot hold"),
         (request(data="AAAA"), "'data' .* is a text; expected a list"),
         ({**request(), "id": 5}, "'id' is the number 5"),
-        ({**request(), "outputs": [{"name": "logits"}]}, "no output 'logits'; expected some of 'values'"),
+        (
+            {**request(), "outputs": [{"name": "logits"}]},
+            "no output 'logits'; expected some of 'values'",
+        ),
         ({**request(), "outputs": "values"}, "'outputs' is a text"),
     ],
 )
@@ -116,8 +124,12 @@ def test_an_answer_holds_the_wanted_outputs_and_the_id():
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(string.printable, max_size=5),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(["name", "shape", "data", "datatype", "x"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["name", "shape", "data", "datatype", "x"]), inner, max_size=4
+        )
+    ),
     max_leaves=12,
 )
 fields = st.dictionaries(st.sampled_from(["name", "datatype", "shape", "data"]), values, max_size=4)
