@@ -1,13 +1,14 @@
 """Model as a service, from a notebook: build, train, inspect and publish a model in cells.
 
-`import maasnb as mb` is quick and loads no framework: each public name is imported when it is first used.
+`import maasnb as mb` is quick and loads no framework: each public name is imported at its first
+use.
 """
 
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from maasnb.settings import VERSION as __version__
+from maasnb.settings import VERSION
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -53,6 +54,8 @@ __all__ = [
     "standardize_target",
     "train",
 ]
+
+__version__ = VERSION
 
 _HOMES = {
     "Activation": "maasnb.layers",

@@ -1,7 +1,7 @@
 """Every exception that maasnb raises on purpose, in one hierarchy.
 
-Each class is also a builtin exception, so code that knows nothing of maasnb can catch it. A message says what happened with
-the actual value, what was expected, and what to type next.
+Each class is also a builtin exception, so code that knows nothing of maasnb can catch it. A message
+says what happened with the actual value, what was expected, and what to type next.
 """
 
 import difflib
@@ -39,7 +39,8 @@ class OptionError(MaasError, ValueError):
 class UnknownNameError(MaasError, LookupError):
     """Say that a name is not known; the message offers the nearest known one."""
 
-    def __init__(self, message: str, *, name: str, known: tuple[str, ...] = ()) -> None:
+    # `name` has a default because copying and unpickling make the error from its message alone.
+    def __init__(self, message: str, *, name: str = "", known: tuple[str, ...] = ()) -> None:
         """Keep the unknown `name` and the `known` ones beside the message."""
         super().__init__(message)
         self.name = name
@@ -115,10 +116,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     "There is no dataset 'digit'. Did you mean 'digits'? Known: diabetes, digits."
     """
     names = tuple(sorted(known))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    folded = {known_name.casefold(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     parts = [f"There is no {kind} {name!r}."]
     if near:
-        parts.append(f"Did you mean {near[0]!r}?")
+        parts.append(f"Did you mean {folded[near[0]]!r}?")
     parts.append(f"Known: {', '.join(names)}." if names else "None are known yet.")
     if hint:
         parts.append(hint)
@@ -133,8 +135,11 @@ def missing_package(what: str, package: str, extra: str) -> MissingPackageError:
         package: the import name of the package.
         extra: the maasnb extra that brings it.
 
-    >>> str(missing_package("The jax backend", "jax", "jax"))
-    "The jax backend needs the package 'jax', which is not installed. Type: %pip install 'maasnb[jax]'"
+    >>> str(missing_package("The server", "uvicorn", "serve"))
+    "The server needs the package 'uvicorn', which is missing. Type: %pip install 'maasnb[serve]'"
     """
-    message = f"{what} needs the package {package!r}, which is not installed. Type: %pip install 'maasnb[{extra}]'"
+    message = (
+        f"{what} needs the package {package!r}, which is missing. "
+        f"Type: %pip install 'maasnb[{extra}]'"
+    )
     return MissingPackageError(message, name=package)

@@ -1,7 +1,8 @@
 """What happens in a run, as frozen records that the log, the panels and user callbacks share.
 
-An event is one line of JSON in `runs/<name>/events.jsonl`: its fields plus `event`, the name of its kind. The log begins with
-the schema version; a reader skips kinds that it does not know and a torn last line.
+An event is one line of JSON in `runs/<name>/events.jsonl`: its fields plus `event`, the name of its
+kind. The log begins with the schema version; a reader skips kinds that it does not know and a torn
+last line.
 """
 
 import dataclasses
@@ -142,17 +143,20 @@ KINDS: dict[str, type[Event]] = {
 def encode(event: Event) -> str:
     """Return an event as one line of JSON, without the line's end.
 
-    NaN and infinities are written as the strings `"nan"`, `"inf"` and `"-inf"`, because JSON has no such numbers.
+    NaN and infinities are written as the strings `"nan"`, `"inf"` and `"-inf"`, because JSON has no
+    such numbers.
 
     >>> encode(Warned(step=3, time=0.0, message="slow"))
     '{"event":"warned","step":3,"time":0.0,"message":"slow"}'
     """
-    fields = {field.name: _to_json(getattr(event, field.name)) for field in dataclasses.fields(event)}
+    fields = {
+        field.name: _to_json(getattr(event, field.name)) for field in dataclasses.fields(event)
+    }
     return json.dumps({"event": event.kind, **fields}, separators=(",", ":"), allow_nan=False)
 
 
 def decode(line: str) -> Event | None:
-    """Return the event that a line of the log holds, or None for a kind or a line that is not known.
+    """Return the event that a line of the log holds, or None for a kind or line not known.
 
     >>> decode('{"event":"warned","step":3,"time":0.0,"message":"slow"}')
     Warned(step=3, time=0.0, message='slow')
@@ -162,8 +166,15 @@ def decode(line: str) -> Event | None:
     try:
         fields = json.loads(line)
         cls = KINDS[fields.pop("event")]
-        names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: _from_json(value) for name, value in fields.items() if name in names})
+        types = {field.name: field.type for field in dataclasses.fields(cls)}
+        return cls(
+            **{
+                # A text may read "nan" and is no number for that.
+                name: value if types[name] is str else _from_json(value)
+                for name, value in fields.items()
+                if name in types
+            }
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

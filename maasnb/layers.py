@@ -1,7 +1,8 @@
 """Layers as plain data: what `mb.build` and the `%%maas build` cell turn into a native module.
 
-A layer is a frozen dataclass that knows its output shape and its JSON form; a `Spec` is the shape of one input and a sequence of
-layers. Each backend holds a table from these classes to modules of its own library.
+A layer is a frozen dataclass that knows its output shape and its JSON form; a `Spec` is the shape
+of one input and a sequence of layers. Each backend holds a table from these classes to modules of
+its own library.
 """
 
 import ast
@@ -58,7 +59,7 @@ class Input(Layer):
 
     def __post_init__(self) -> None:
         """Check the shape and store it as a tuple."""
-        shape = (self.shape,) if isinstance(self.shape, int) else tuple(self.shape)
+        shape = tuple(self.shape) if isinstance(self.shape, (tuple, list)) else (self.shape,)
         for size in shape:
             _check_size("Input", "shape", size)
         object.__setattr__(self, "shape", shape)
@@ -134,7 +135,9 @@ class Activation(Layer):
         return (self.name,)
 
 
-LAYERS: dict[str, type[Layer]] = {each.__name__: each for each in (Input, Dense, Dropout, Activation)}
+LAYERS: dict[str, type[Layer]] = {
+    each.__name__: each for each in (Input, Dense, Dropout, Activation)
+}
 _BY_KIND = {each.kind: each for each in LAYERS.values()}
 
 
@@ -216,7 +219,8 @@ def make_spec(layers: Sequence[Layer], input_shape: tuple[int, ...] | None = Non
             raise OptionError(message)
     if items and isinstance(items[0], Input):
         given = items.pop(0)
-        assert isinstance(given, Input) and isinstance(given.shape, tuple)
+        assert isinstance(given, Input)
+        assert isinstance(given.shape, tuple)
         if input_shape is not None and tuple(input_shape) != given.shape:
             message = (
                 f"The first layer says Input{given.shape}, but the data has examples of shape "
@@ -269,8 +273,8 @@ def parse_layers(text: str, names: Mapping[str, Any] | None = None) -> tuple[Lay
     layers: list[Layer] = []
     for statement in tree.body:
         value = statement.value if isinstance(statement, ast.Expr) else None
-        for call in value.elts if isinstance(value, ast.Tuple | ast.List) else [value]:
-            layers.append(_layer_of(call, statement, text, names or {}))
+        calls = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
+        layers.extend(_layer_of(call, statement, text, names or {}) for call in calls)
     return tuple(layers)
 
 
@@ -307,7 +311,7 @@ def _value_of(node: ast.expr, line: str, names: Mapping[str, Any]) -> Any:  # no
         if node.id not in names:
             raise unknown_name("variable", node.id, names, f"It stands in the line {line!r}.")
         value = names[node.id]
-        if isinstance(value, _LITERALS):
+        if _is_literal(value):
             return value
         message = f"{line!r}: {node.id} is a {type(value).__name__}; expected a number or a string."
         raise OptionError(message)
@@ -315,12 +319,18 @@ def _value_of(node: ast.expr, line: str, names: Mapping[str, Any]) -> Any:  # no
         return tuple(_value_of(item, line, names) for item in node.elts)
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         message = (
             f"{line!r}: {ast.unparse(node)!r} is not a number, a string or a variable. "
             "Compute it in a cell before, and use its name here."
         )
         raise OptionError(message) from None
+
+
+def _is_literal(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_literal, value))
+    return isinstance(value, _LITERALS)
 
 
 def _check_size(layer: str, field: str, value: object) -> None:

@@ -1,6 +1,7 @@
 """Metrics over a whole split, in NumPy, for the validation while a model trains.
 
-`mb.evaluate` asks scikit-learn for the full picture; these few numbers are what a running model is watched by.
+`mb.evaluate` asks scikit-learn for the full picture; these few numbers are what a running model is
+watched by.
 """
 
 from collections.abc import Callable
@@ -44,10 +45,20 @@ def mae(outputs: Array, targets: Array) -> float:
 
 
 def r2(outputs: Array, targets: Array) -> float:
-    """Return the coefficient of determination: 1 is perfect, 0 is as good as the mean."""
-    spread = float(np.sum((targets - targets.mean(axis=0)) ** 2))
-    missed = float(np.sum((targets - outputs) ** 2))
-    return 1 - missed / spread if spread > 0 else float("nan")
+    """Return the coefficient of determination: 1 is perfect, 0 is as good as the mean.
+
+    Several targets count alike, and a constant one gives 1 where it is met and 0 where it is not:
+    the defaults of scikit-learn's `r2_score`, so that training and `mb.evaluate` say the same.
+
+    Args:
+        outputs: values [n, outputs].
+        targets: values [n, outputs].
+    """
+    spread = np.sum((targets - targets.mean(axis=0)) ** 2, axis=0)
+    missed = np.sum((targets - outputs) ** 2, axis=0)
+    constant = np.where(missed > 0, 0.0, 1.0)
+    varied = 1 - missed / np.where(spread > 0, spread, 1)
+    return float(np.mean(np.where(spread > 0, varied, constant)))
 
 
 _METRICS: dict[str, Callable[[Array, Array], float]] = {"accuracy": accuracy, "mae": mae, "r2": r2}

@@ -1,7 +1,8 @@
 """Where maasnb keeps its files, and the few environment variables that change its behaviour.
 
-`MAASNB_HOME` names the workspace folder (default: the visible folder `maas/` in the current folder, which in a notebook is
-the folder beside it); `MAASNB_PANEL=static` asks for one final picture and no live progress.
+`MAASNB_HOME` names the workspace folder (default: the visible folder `maas/` in the current folder,
+which in a notebook is the folder beside it); `MAASNB_PANEL=static` asks for one final picture and
+no live progress.
 """
 
 import os
@@ -42,15 +43,18 @@ def writable_folder(path: Path) -> Path:
         WorkspaceError: it cannot be created or written; the message names the way out.
     """
     way_out = (
-        f"maasnb keeps runs and published models there. Type: %env {WORKSPACE_VARIABLE}=/a/folder/you/own"
-        " and run the cell again."
+        "maasnb keeps runs and published models there. "
+        f"Type: %env {WORKSPACE_VARIABLE}=/a/folder/you/own and run the cell again."
     )
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"The workspace folder {str(path)!r} cannot be created ({error.strerror or error}). {way_out}"
+        reason = error.strerror or error
+        message = f"The workspace folder {str(path)!r} cannot be created ({reason}). {way_out}"
         raise WorkspaceError(message) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        message = f"The workspace folder {str(path)!r} cannot be written (permission denied). {way_out}"
+        message = (
+            f"The workspace folder {str(path)!r} cannot be written (permission denied). {way_out}"
+        )
         raise WorkspaceError(message)
     return path

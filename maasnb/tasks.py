@@ -1,7 +1,8 @@
-"""What a model is trained for, as plain data: the loss, the optimiser, the metrics, the meaning of its output.
+"""What a model is trained for, as plain data: loss, optimiser, metrics, meaning of its output.
 
-Names are the field's own; every backend holds a table from these names to functions of its own library. The numbers of the
-optimisers stand here once, so that a name means the same rule in every backend.
+Names are the field's own; every backend holds a table from these names to functions of its own
+library. The numbers of the optimisers stand here once, so that a name means the same rule in every
+backend.
 """
 
 import dataclasses
@@ -22,8 +23,8 @@ LOSSES: dict[str, tuple[Kind, str]] = {
     "mae": ("regression", "mean absolute error"),
 }
 
-# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; RMSprop's decay
-# as in torch (.99; optax has .9), so that one name is one rule.
+# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; RMSprop's
+# decay as in torch (.99; optax has .9), so that one name is one rule.
 OPTIMIZERS: dict[str, dict[str, float]] = {
     "adam": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
     "adamw": {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
@@ -53,7 +54,8 @@ class Task:
         kind: `"classification"` or `"regression"`.
         loss: one of `LOSSES`.
         outputs: the size of the output's last axis.
-        given: what the model itself returns: logits, probabilities (it ends with softmax or sigmoid) or values.
+        given: what the model itself returns: logits, probabilities (it ends with softmax or
+            sigmoid) or values.
         labels: the classes' names, in order; empty for regression.
     """
 
@@ -91,7 +93,7 @@ def make_optimizer(name: str) -> Optimizer:
     """
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    return Optimizer(name=name, numbers=OPTIMIZERS[name])
+    return Optimizer(name=name, numbers=dict(OPTIMIZERS[name]))
 
 
 def make_task(
@@ -121,41 +123,65 @@ def make_task(
         OptionError: the loss is not one for this kind of data.
         ShapeError: the model's output does not fit the data.
     """
-    if loss != "auto" and loss not in LOSSES:
-        raise unknown_name("loss", loss, [*LOSSES, "auto"])
-    if loss != "auto" and LOSSES[loss][0] != kind:
-        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
-        message = f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
-        raise OptionError(message)
+    _check_loss(loss, kind)
     if len(output_shape) != 1:
         message = (
-            f"The model returns an array of shape {output_shape} for one example; expected one axis. "
-            "End the model with a Dense layer over a flat input."
+            f"The model returns an array of shape {output_shape} for one example; "
+            "expected one axis. End the model with a Dense layer over a flat input."
         )
         raise ShapeError(message)
     width = output_shape[0]
     if kind == "regression":
-        if width != targets:
-            message = (
-                f"The model returns {width} values for each example, but the data has {targets} "
-                f"target{'s' * (targets != 1)}. End the model with Dense({targets})."
-            )
-            raise ShapeError(message)
-        chosen = "mse" if loss == "auto" else loss
-        return Task(kind=kind, loss=chosen, outputs=width, given="values")
+        return _regression(loss, width, targets)
+    return _classification(loss, width, labels, final_activation)
+
+
+def _check_loss(loss: str, kind: Kind) -> None:
+    if loss == "auto":
+        return
+    if loss not in LOSSES:
+        raise unknown_name("loss", loss, [*LOSSES, "auto"])
+    if LOSSES[loss][0] != kind:
+        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
+        message = (
+            f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
+        )
+        raise OptionError(message)
+
+
+def _regression(loss: str, width: int, targets: int) -> Task:
+    if width != targets:
+        message = (
+            f"The model returns {width} value{'s' * (width != 1)} for each example, but the data "
+            f"has {targets} target{'s' * (targets != 1)}. End the model with Dense({targets})."
+        )
+        raise ShapeError(message)
+    chosen = "mse" if loss == "auto" else loss
+    return Task(kind="regression", loss=chosen, outputs=width, given="values")
+
+
+def _classification(
+    loss: str, width: int, labels: tuple[str, ...], final_activation: str | None
+) -> Task:
     classes = len(labels)
     chosen = loss
     if loss == "auto":
         chosen = "binary_cross_entropy" if (classes, width) == (2, 1) else "cross_entropy"
-    expected = 1 if chosen == "binary_cross_entropy" else classes
-    if width != expected or (chosen == "binary_cross_entropy" and classes != 2):
-        also = " (or Dense(1), for two classes)" if classes == 2 and expected == 2 else ""
+    if chosen == "binary_cross_entropy" and classes != 2:
         message = (
-            f"The model returns {width} output{'s' * (width != 1)} for each example, but the data has "
-            f"{classes} classes and {chosen} needs {expected}. "
+            f"The loss binary_cross_entropy is for two classes, but the data has {classes}. "
+            f"Use cross_entropy, and end the model with Dense({classes})."
+        )
+        raise OptionError(message)
+    expected = 1 if chosen == "binary_cross_entropy" else classes
+    if width != expected:
+        also = " (or Dense(1), for two classes)" if (loss, classes) == ("auto", 2) else ""
+        message = (
+            f"The model returns {width} output{'s' * (width != 1)} for each example, but the data "
+            f"has {classes} classes and {chosen} needs {expected}. "
             f"End the model with Dense({expected}){also}."
         )
         raise ShapeError(message)
     ends_with = "softmax" if chosen == "cross_entropy" else "sigmoid"
     given: Given = "probabilities" if final_activation == ends_with else "logits"
-    return Task(kind=kind, loss=chosen, outputs=width, given=given, labels=labels)
+    return Task(kind="classification", loss=chosen, outputs=width, given=given, labels=labels)

@@ -1,7 +1,7 @@
 """Named, typed tensors: how a served model says what it takes and what it returns.
 
-Datatypes are those of the Open Inference Protocol V2 (https://github.com/kserve/open-inference-protocol); a dynamic dimension is
--1.
+Datatypes are those of the Open Inference Protocol V2
+(https://github.com/kserve/open-inference-protocol); a dynamic dimension is -1.
 """
 
 import dataclasses
@@ -105,6 +105,7 @@ class Signature:
     def from_json(cls, data: Mapping[str, Any]) -> "Signature":
         """Return the signature that `to_json` wrote."""
         inputs, outputs = (
-            tuple(Tensor.from_json(tensor) for tensor in data[side]) for side in ("inputs", "outputs")
+            tuple(Tensor.from_json(tensor) for tensor in data[side])
+            for side in ("inputs", "outputs")
         )
         return cls(inputs=inputs, outputs=outputs)

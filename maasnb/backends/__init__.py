@@ -1,4 +1,4 @@
-"""The seam between maasnb and the frameworks, and the finding of the right framework for a model."""
+"""The seam between maasnb and the frameworks, and how a model finds the right one."""
 
 import importlib
 import importlib.util
@@ -48,8 +48,8 @@ def backend_of(model: object) -> Backend:
         if package in sys.modules and backend_named(name).owns(model):
             return backend_named(name)
     message = (
-        f"{type(model).__name__} object {model!r:.60} is not a model; expected a torch.nn.Module or a "
-        f"flax nnx.Module (installed backends: {', '.join(installed_backends()) or 'none'}). "
+        f"{type(model).__name__} object {model!r:.60} is not a model; expected a torch.nn.Module "
+        f"or a flax nnx.Module (installed backends: {', '.join(installed_backends()) or 'none'}). "
         "Type: mb.build([...], data=data), or give a module of your own."
     )
     raise ModelError(message)

@@ -1,8 +1,8 @@
 """The seam: what a framework must do so that everything else need not know which one it is.
 
-Step level, not operator level. NumPy crosses the seam; what lives on the device (`State`, `Placed`, losses not yet read) stays
-opaque, and `Program.host` is the only place that waits for the device. The learning rate is an input of the compiled step,
-never a constant of it.
+Step level, not operator level. NumPy crosses the seam; what lives on the device (`State`, `Placed`,
+losses not yet read) stays opaque, and `Program.host` is the only place that waits for the device.
+The learning rate is an input of the compiled step, never a constant of it.
 """
 
 import dataclasses
@@ -67,8 +67,8 @@ class ProgramFile:
 
     Attributes:
         format: `"onnx"` or `"stablehlo"`.
-        content: the program's bytes; takes prepared inputs `inputs` [batch, ...] float32, returns what
-            `Backend.predict` returns.
+        content: the program's bytes; takes prepared inputs `inputs` [batch, ...] float32, returns
+            what `Backend.predict` returns.
     """
 
     format: str
@@ -99,8 +99,9 @@ class Evaluation:
 class Program(Protocol):
     """A model compiled for a task: the steps of its training.
 
-    `State` is everything that a step changes: parameters, the optimiser's state, buffers. A step's random numbers are a
-    function of the seed and the step's number alone, so no random state need be kept.
+    `State` is everything that a step changes: parameters, the optimiser's state, buffers. A step's
+    random numbers are a function of the seed and the step's number alone, so no random state need
+    be kept.
     """
 
     @property
@@ -120,16 +121,14 @@ class Program(Protocol):
         """Return how many steps a chunk may have at the most, for batches of this many rows."""
         ...
 
-    def chunk(
-        self, state: State, placed: Placed, rows: Rows, lr: float
-    ) -> tuple[State, OnDevice]:
+    def chunk(self, state: State, placed: Placed, rows: Rows, lr: float) -> tuple[State, OnDevice]:
         """Take `len(rows)` steps without waiting for them; return the state and the losses [K]."""
         ...
 
     def statistics(
         self, state: State, placed: Placed, rows: Rows, lr: float
     ) -> tuple[State, OnDevice, OnDevice]:
-        """Take one step, the same step as `chunk` would; return its loss [1] and its statistics too."""
+        """Take one step, the same as `chunk` would; return its loss [1] and its statistics too."""
         ...
 
     def host(self, losses: OnDevice) -> Array:
@@ -198,7 +197,7 @@ class Backend(Protocol):
         ...
 
     def final_activation(self, model: Model) -> str | None:
-        """Return `"softmax"` or `"sigmoid"` where the model can be seen to end with it, else None."""
+        """Return `"softmax"` or `"sigmoid"` where the model is seen to end with it, else None."""
         ...
 
     def parameters(self, model: Model) -> tuple[ParameterInfo, ...]:

@@ -1,7 +1,7 @@
 """Which rows make which batch: a function of the seed and the step alone.
 
-A step number fixes its epoch, the epoch and the seed fix a permutation, so a run that is resumed, forked or repeated sees the
-same batches in the same order without any stored position.
+A step number fixes its epoch, the epoch and the seed fix a permutation, so a run that is resumed,
+forked or repeated sees the same batches in the same order without any stored position.
 """
 
 import dataclasses
@@ -79,6 +79,7 @@ class Batches:
         [4, 2, 4]
         """
         per_epoch = self.steps_per_epoch
+        none = np.zeros((0, self.batch), dtype=np.int32)
         parts = [
             self.order(epoch)[
                 max(first - epoch * per_epoch, 0) : max(first + count - epoch * per_epoch, 0)
@@ -88,4 +89,6 @@ class Batches:
         last = self.size - (per_epoch - 1) * self.batch
         steps = np.arange(first, first + count) % per_epoch
         counts = np.where(steps == per_epoch - 1, last, self.batch).astype(np.int32)
-        return Rows(first=first, seed=self.seed, indices=np.concatenate(parts), counts=counts)
+        return Rows(
+            first=first, seed=self.seed, indices=np.concatenate([none, *parts]), counts=counts
+        )

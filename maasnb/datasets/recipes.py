@@ -1,10 +1,12 @@
-"""Preprocessing as data: fitted on the training split, stored as JSON, the same code in the notebook and in the server.
+"""Preprocessing as data: fitted on the training split, the same code in notebook and server.
 
-A `Recipe` holds fitted steps. `Recipe.inputs` turns raw examples into what the model takes; `Recipe.outputs` turns what the
-model returns into the targets' own unit. Only fitting needs scikit-learn.
+A `Recipe` holds fitted steps and is stored as JSON. `Recipe.inputs` turns raw examples into what
+the model takes; `Recipe.outputs` turns what the model returns into the targets' own unit. Only
+fitting needs scikit-learn.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -69,7 +71,8 @@ class Standardize(Step):
 
     def inputs(self, x: Array) -> Array:
         """Subtract the mean and divide by the scale, in float64."""
-        flat = np.asarray(x, dtype=np.float64).reshape(len(x), -1)
+        # Not reshape(len(x), -1): no examples at all must pass too.
+        flat = np.asarray(x, dtype=np.float64).reshape(len(x), math.prod(x.shape[1:]))
         if flat.shape[1] != len(self.mean):
             message = (
                 f"Each example has {flat.shape[1]} values, but the recipe was fitted on "
@@ -81,7 +84,7 @@ class Standardize(Step):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StandardizeTarget(Step):
-    """Train a regression on targets of mean 0 and standard deviation 1, and answer in the targets' own unit.
+    """Train a regression on targets of mean 0 and deviation 1, and answer in their own unit.
 
     Attributes:
         mean: the mean of each target over the training split.
@@ -148,7 +151,8 @@ class Recipe:
             {
                 "step": step.kind,
                 **{
-                    field.name: list(getattr(step, field.name)) for field in dataclasses.fields(step)
+                    field.name: list(getattr(step, field.name))
+                    for field in dataclasses.fields(step)
                 },
             }
             for step in self.steps
@@ -180,7 +184,7 @@ def standardize() -> Step:
 
 
 def standardize_target() -> Step:
-    """Train a regression on standardised targets; predictions come back in the targets' own unit."""
+    """Train a regression on standardised targets; predictions come back in their own unit."""
     return StandardizeTarget()
 
 
@@ -209,4 +213,5 @@ def _moments(columns: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     except ImportError as error:
         raise missing_package("Fitting a recipe", "sklearn", "notebook") from error
     scaler = StandardScaler().fit(columns.astype(np.float64))
-    return tuple(map(float, scaler.mean_)), tuple(map(float, scaler.scale_))
+    mean, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
+    return tuple(mean.tolist()), tuple(scale.tolist())

@@ -198,7 +198,9 @@ class Run:
         array, expected = np.asarray(x), self.data.train.x.shape[1:]
         if array.ndim == 0 or array.shape[1:] != expected:
             shape = ", ".join(("n", *map(str, expected)))
-            message = f"x has shape {array.shape}; expected [{shape}]. For one example type: x[None]"
+            message = (
+                f"x has shape {array.shape}; expected [{shape}]. For one example type: x[None]"
+            )
             raise DataError(message)
         inputs = self.data.recipe.inputs(array)
         return self.data.recipe.outputs(self.backend.predict(self.model, self.task, inputs))
@@ -244,7 +246,9 @@ class Run:
 
     def __str__(self) -> str:
         """Return one line: name, status, steps and the latest metrics."""
-        numbers = "".join(f", validation {name} {value:.4g}" for name, value in self.metrics.items())
+        numbers = "".join(
+            f", validation {name} {value:.4g}" for name, value in self.metrics.items()
+        )
         return f"Run {self.name!r}: {self.status}, step {self.steps} of {self.total_steps}{numbers}"
 
     __repr__ = __str__

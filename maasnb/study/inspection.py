@@ -67,7 +67,12 @@ def _gradients(run: Run) -> Report:
     return Report(
         kind="gradients",
         title=f"Gradients of the run {run.name!r}, by parameter",
-        columns=("parameter", f"norm, step {first.step}", f"norm, step {last.step}", "update / weight"),
+        columns=(
+            "parameter",
+            f"norm, step {first.step}",
+            f"norm, step {last.step}",
+            "update / weight",
+        ),
         rows=rows,
         notes=_notes(last),
         values={name: last.gradient_norm[name] for name in names},
@@ -94,11 +99,17 @@ def _notes(last: Measured) -> tuple[str, ...]:
     if still:
         notes.append(f"No gradient reaches {', '.join(still)}: look for a dead or unused layer.")
     if slow:
-        notes.append(f"Updates of {', '.join(slow)} are below {_SLOW:g} of the weights: they hardly learn.")
+        notes.append(
+            f"Updates of {', '.join(slow)} are below {_SLOW:g} of the weights: they hardly learn."
+        )
     if fast:
-        notes.append(f"Updates of {', '.join(fast)} are above {_FAST:g} of the weights: try a smaller lr.")
+        notes.append(
+            f"Updates of {', '.join(fast)} are above {_FAST:g} of the weights: try a smaller lr."
+        )
     if not notes:
-        notes.append(f"All updates are between {_SLOW:g} and {_FAST:g} of the weights, which is healthy.")
+        notes.append(
+            f"All updates are between {_SLOW:g} and {_FAST:g} of the weights, which is healthy."
+        )
     return tuple(notes)
 
 
@@ -108,7 +119,13 @@ def _summary(model: object) -> Report:
     count = sum(info.count for info in parameters)
     size = sum(info.size_bytes for info in parameters)
     rows = [
-        (info.name, " x ".join(map(str, info.shape)), info.dtype, f"{info.count:,}", _bytes(info.size_bytes))
+        (
+            info.name,
+            " x ".join(map(str, info.shape)),
+            info.dtype,
+            f"{info.count:,}",
+            _bytes(info.size_bytes),
+        )
         for info in parameters
     ]
     rows.append(("total", "", "", f"{count:,}", _bytes(size)))

@@ -44,7 +44,11 @@ class Report:
     def __str__(self) -> str:
         """Return the title, the table and the notes as aligned text."""
         table = self.table() if self.rows else ()
-        widths = [max(len(row[column]) for row in table) for column in range(len(self.columns))] if table else []
+        widths = (
+            [max(len(row[column]) for row in table) for column in range(len(self.columns))]
+            if table
+            else []
+        )
         lines = [
             "  ".join(
                 cell.ljust(width) if column == 0 else cell.rjust(width)

@@ -1,4 +1,4 @@
-"""Training: the verb `train`, the one loop behind it, its pace, and the way back from a bad step."""
+"""Training: the verb `train`, the loop behind it, its pace, and the way back from a bad step."""
 
 from maasnb.training.starting import train
 

@@ -1,8 +1,9 @@
-"""The one loop, for every backend: dispatch a chunk of steps, read the losses of the chunk before, tell everyone.
+"""The one loop, for every backend: dispatch a chunk of steps, read the chunk before, tell everyone.
 
-The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of the chunk before, so the device
-never waits for Python. Now and then a step is taken by the measured form of the same step, which also returns gradient norms and
-update ratios. From time to time the state is kept; when a loss is not finite, the loop goes back to the last good state.
+The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of
+the chunk before, so the device never waits for Python. Now and then a step is taken by the measured
+form of the same step, which also returns gradient norms and update ratios. From time to time the
+state is kept; when a loss is not finite, the loop goes back to the last good state.
 """
 
 import dataclasses
@@ -37,6 +38,7 @@ class Loop:
     """Take all steps of one run, in the worker thread."""
 
     def __init__(self, run: Run, program: Program, batches: Batches, lr: float) -> None:
+        """Take what the run is made of; nothing is done yet."""
         self._run = run
         self._program = program
         self._batches = batches
@@ -180,7 +182,9 @@ class Loop:
         self._pending = None
         state, step, culprit = self._kept.replay(bad_step, self._train, self._batches, self._lr)
         self._state, self._step = state, step
-        where = f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
+        where = (
+            f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
+        )
         message = (
             f"The loss became {loss} at step {bad_step + 1}, so the run {self._run.name!r} stopped."
             f"{where} The model holds its last good state, after step {step}. "
@@ -194,5 +198,3 @@ class Loop:
         reason = self._run.stop_reason
         finished = self._step >= self._run.total_steps
         self._run.close("finished" if finished else "stopped", "" if finished else reason or "")
-
-

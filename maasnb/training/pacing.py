@@ -1,4 +1,4 @@
-"""How long a chunk of steps is, and when a step is measured: by time, without changing a bit of what is computed."""
+"""How long a chunk is and when a step is measured: by time, changing no bit of the result."""
 
 import time
 
@@ -42,7 +42,7 @@ class Pacer:
             self._interval_s = max(_LEAST_INTERVAL_S, extra / _SHARE)
 
     def took(self, steps: int, seconds: float) -> None:
-        """Take note of how long a chunk took; chunks grow at most fourfold, so one slip does no harm."""
+        """Take note of how long a chunk took; chunks grow at most fourfold at a time."""
         self._chunks += 1
         if self._chunks == 1:  # it compiles
             return

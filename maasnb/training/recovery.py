@@ -14,18 +14,21 @@ _KEEP_SHARE = 0.01  # the part of the time that keeping states may take
 
 
 class KeptStates:
-    """Keep copies of the two latest good states, from which the steps after them can be repeated."""
+    """Keep copies of the two latest good states, from which later steps can be repeated."""
 
     def __init__(self, program: Program, state: Any) -> None:  # noqa: ANN401 - opaque
+        """Copy the state before the first step."""
         self._program = program
         self._copies = [(0, program.keep(state))]
         self._at = time.perf_counter()
         self._interval_s = _KEEP_EVERY_S
 
     def is_due(self) -> bool:
+        """Say whether it is time for another copy."""
         return time.perf_counter() - self._at >= self._interval_s
 
     def renew(self, step: int, state: Any) -> None:  # noqa: ANN401 - opaque
+        """Copy a state all of whose losses were finite, after `step` steps."""
         began = time.perf_counter()
         self._copies = [*self._copies[-1:], (step, self._program.keep(state))]
         self._at = time.perf_counter()
@@ -66,5 +69,3 @@ def _first_not_finite(statistics: Statistics) -> str | None:
             if not math.isfinite(value):
                 return name
     return None
-
-

@@ -20,6 +20,7 @@ from maasnb.training.loop import Loop
 
 __all__ = ["train"]
 
+
 def train(
     model: Any,  # noqa: ANN401 - a native module of any framework
     data: Data,
@@ -46,7 +47,7 @@ def train(
         loss: cross_entropy, binary_cross_entropy, mse or mae; by default what suits the data.
         seed: fixes the order of the examples and every random number of the training.
         name: what to call the run; by default the data's and the backend's names.
-        device: where to train, as `%maas devices` lists them; by default an accelerator if there is one.
+        device: where to train, as `%maas devices` lists them; by default the best there is.
         wait: whether to return only when the run has ended; False trains in the background.
 
     Returns:
@@ -157,5 +158,3 @@ def _environment(backend: Backend) -> dict[str, str]:
         "python": python_version(),
         "platform": platform(terse=True),
     }
-
-

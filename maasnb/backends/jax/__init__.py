@@ -1,4 +1,4 @@
-"""JAX, flax and optax behind the seam: with the StableHLO runtime, the only folder that imports them."""
+"""JAX, flax and optax behind the seam; only this folder and the StableHLO runtime import them."""
 
 from maasnb.backends.jax.backend import backend
 

@@ -1,4 +1,4 @@
-"""JAX as a `Backend`: building, describing, training, predicting and exporting flax `nnx.Module` objects."""
+"""JAX as a `Backend`: build, describe, train, predict and export flax `nnx.Module` objects."""
 
 import functools
 from typing import Any
@@ -48,14 +48,18 @@ class JaxBackend:
         try:
             output = jax.eval_shape(lambda state, x: nnx.merge(graph, state)(x), state, examples)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = (
+                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            )
             message = (
                 f"The model cannot take examples of shape {inputs.shape[1:]} ({reason}). "
                 "Give its first layer the size of the data's inputs."
             )
             raise ShapeError(message) from error
         if not isinstance(output, jax.ShapeDtypeStruct) or output.shape[:1] != (2,):
-            got = output.shape if isinstance(output, jax.ShapeDtypeStruct) else type(output).__name__
+            got = (
+                output.shape if isinstance(output, jax.ShapeDtypeStruct) else type(output).__name__
+            )
             message = (
                 f"For 2 examples the model returns {got}; expected one array [2, outputs]. "
                 "Return that from __call__()."
@@ -64,7 +68,7 @@ class JaxBackend:
         return tuple(output.shape[1:])
 
     def final_activation(self, model: nnx.Module) -> str | None:
-        """Return the activation that the model can be seen to end with, if it is softmax or sigmoid."""
+        """Return `"softmax"` or `"sigmoid"` where the model can be seen to end with it."""
         return final_activation(model)
 
     def parameters(self, model: nnx.Module) -> tuple[ParameterInfo, ...]:
@@ -87,12 +91,16 @@ class JaxBackend:
         _, _, state = nnx.split(model, nnx.RngState, ...)
         names = parameter_names(state)
         leaves = jax.tree.leaves(state)
-        return {
-            name: np.ascontiguousarray(leaf) for name, leaf in zip(names, leaves, strict=True)
-        }
+        return {name: np.ascontiguousarray(leaf) for name, leaf in zip(names, leaves, strict=True)}
 
     def compile(
-        self, model: nnx.Module, task: Task, optimizer: Optimizer, *, ragged: bool, device: str | None
+        self,
+        model: nnx.Module,
+        task: Task,
+        optimizer: Optimizer,
+        *,
+        ragged: bool,
+        device: str | None,
     ) -> JaxProgram:
         """Return the training steps of a module, on a device (default: JAX's own default)."""
         devices = {_describe(found).name: found for found in _jax_devices()}
@@ -138,13 +146,15 @@ def _evaluation_parts(model: nnx.Module) -> tuple[Any, Any]:
     return nnx.split(still)
 
 
-def _jax_devices() -> list[jax.Device]:
+def _jax_devices() -> list[Any]:
     devices = jax.devices()
     return devices if devices[0].platform == "cpu" else [*devices, *jax.devices("cpu")]
 
 
-def _describe(device: jax.Device) -> Device:
+def _describe(device: Any) -> Device:  # noqa: ANN401 - jax.Device, no type for pyright
     memory = (device.memory_stats() or {}).get("bytes_limit") if device.platform != "cpu" else None
     kind = "CPU, compiled by XLA" if device.platform == "cpu" else device.device_kind
-    name = "cpu" if device.platform == "cpu" and device.id == 0 else f"{device.platform}:{device.id}"
+    name = (
+        "cpu" if device.platform == "cpu" and device.id == 0 else f"{device.platform}:{device.id}"
+    )
     return Device(name=name, description=kind, memory_bytes=memory)

@@ -1,4 +1,4 @@
-"""A flax model as a StableHLO program with a symbolic batch, its head included, made by `jax.export`."""
+"""A flax model as a StableHLO program of any batch, head included, made by `jax.export`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFile:
-    """Return the model as StableHLO for `PLATFORMS`: inputs [batch, ...] float32 -> [batch, outputs].
+    """Return the model as StableHLO: inputs [batch, ...] float32 -> [batch, outputs].
 
     Args:
         model: the trained module; it is not changed.
@@ -52,8 +52,8 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
         reason = lines[0].strip()[:300].rstrip(".") if lines else type(error).__name__
         message = (
             f"This {type(model).__name__} cannot be exported to StableHLO: {reason}. "
-            "__call__ must be traceable by jax.jit for a batch of any size: no Python branches on array "
-            "values, no host callbacks, and shapes taken from the input instead of fixed sizes."
+            "__call__ must be traceable by jax.jit for a batch of any size: no Python branches on "
+            "array values, no host callbacks, and shapes taken from the input."
         )
         raise ExportError(message) from error
 

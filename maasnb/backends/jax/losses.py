@@ -1,6 +1,7 @@
-"""Losses by name, optimisers by name, and the head that turns a model's output into what `predict` returns, in JAX."""
+"""Losses and optimisers by name, and the head that makes predictions of outputs, in JAX."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,10 @@ def loss_function(task: Task) -> Loss:
         case "cross_entropy" if logits:
             return optax.softmax_cross_entropy_with_integer_labels
         case "cross_entropy":
-            return lambda out, to: -jnp.log(
-                jnp.clip(jnp.take_along_axis(out, to[:, None], axis=-1)[:, 0], min=_SMALLEST)
+            return lambda out, to: (
+                -jnp.log(
+                    jnp.clip(jnp.take_along_axis(out, to[:, None], axis=-1)[:, 0], min=_SMALLEST)
+                )
             )
         case "binary_cross_entropy" if logits:
             return lambda out, to: optax.sigmoid_binary_cross_entropy(out[:, 0], to)
@@ -51,7 +54,7 @@ def head(task: Task, outputs: jax.Array) -> jax.Array:
 
 def make_transformation(optimizer: Optimizer) -> optax.GradientTransformation:
     """Return optax's transformation without the learning rate, which is an input of the step."""
-    numbers = dict(optimizer.numbers)
+    numbers: dict[str, Any] = dict(optimizer.numbers)
     match optimizer.name:
         case "adam":
             return optax.scale_by_adam(**numbers)

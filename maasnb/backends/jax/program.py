@@ -1,9 +1,10 @@
-"""A flax model's training steps, compiled by XLA: many in one dispatch over a donated flat list of leaves.
+"""A flax model's training steps, compiled by XLA over a donated flat list of leaves.
 
-A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk gathers its rows once and loops over
-them inside the compiled program; the number of steps is an input, so one compilation serves every length of chunk. On the CPU, where
-XLA is slow at convolutions inside a loop, each step is dispatched by itself instead. That choice depends on the model and the device
-alone, because it can change the last bit of a convolution.
+A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk
+gathers its rows once and loops over them inside the compiled program; the number of steps is an
+input, so one compilation serves every length of chunk. On the CPU, where XLA is slow at
+convolutions inside a loop, each step is dispatched by itself instead. That choice depends on the
+model and the device alone, because it can change the last bit of a convolution.
 """
 
 import dataclasses
@@ -74,12 +75,18 @@ def parameter_names(params: nnx.State) -> list[str]:
 
 
 class JaxProgram:
-    """Train one flax `nnx.Module`; the user's object is updated by `update`."""
+    """Train one flax `nnx.Module`; `update` writes into the user's object."""
 
     def __init__(
-        self, model: nnx.Module, task: Task, optimizer: Optimizer, device: jax.Device, *, ragged: bool
+        self,
+        model: nnx.Module,
+        task: Task,
+        optimizer: Optimizer,
+        device: Any,  # noqa: ANN401 - jax.Device is no type for pyright
+        *,
+        ragged: bool,
     ) -> None:
-        """Split the model into its structure and its leaves; steps are compiled at their first use."""
+        """Split the model into structure and leaves; steps are compiled at their first use."""
         self._model = model
         self._task = task
         self._device = device
@@ -95,7 +102,9 @@ class JaxProgram:
         self._names = parameter_names(params)
         self._first = (params, self._transformation.init(params), rest)
         leaves, self._structure = jax.tree.flatten(self._first)
-        self._types = [jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
+        self._types = [
+            jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves
+        ]
         self._looped: bool | None = None
         self._chunk = jax.jit(self._take_steps, donate_argnums=0)
         self._single = jax.jit(self._take_one_step, donate_argnums=0)
@@ -113,11 +122,13 @@ class JaxProgram:
         fitting = max(_CHUNK_BYTES // (row_bytes * batch), 1)
         return min(_LONGEST_CHUNK, 1 << (fitting.bit_length() - 1))
 
-    def init(self, seed: int) -> JaxState:  # noqa: ARG002 - optax's rules draw nothing
+    def init(self, seed: int) -> JaxState:
         """Copy the model's present parameters to the device, with a fresh optimiser."""
         leaves = jax.tree.leaves(self._first)
         # A copy, because a chunk donates its leaves and the model's own arrays must stay good.
-        return JaxState([jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves])
+        return JaxState(
+            [jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves]
+        )
 
     def place(self, inputs: Array, targets: Array) -> JaxPlaced:
         """Copy a split to the device."""
@@ -187,9 +198,11 @@ class JaxProgram:
 
     def snapshot(self, state: JaxState) -> dict[str, Array]:
         """Return the leaves as arrays, named by their paths."""
-        return {name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)}
+        return {
+            name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)
+        }
 
-    def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:  # noqa: ARG002 - nothing of it is left
+    def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:
         """Return the state whose leaves are these arrays."""
         return JaxState([jax.device_put(arrays[name], self._device) for name in self._paths()])
 
@@ -222,7 +235,7 @@ class JaxProgram:
         params, memory, rest = jax.tree.unflatten(self._structure, leaves)
         random = self._random_at(seed, batch.steps)
 
-        def objective(params: nnx.State) -> tuple[jax.Array, nnx.State]:
+        def objective(params: nnx.State) -> tuple[jax.Array, Any]:
             model = nnx.merge(self._training, params, random, rest, copy=True)
             losses = self._loss(model(batch.inputs), batch.targets)
             after = nnx.split(model, nnx.Param, nnx.RngState, ...)[3]
@@ -242,7 +255,7 @@ class JaxProgram:
         leaves: Leaves,
         inputs: jax.Array,
         targets: jax.Array,
-        rows: tuple[jax.Array, ...],
+        rows: tuple[Any, ...],
         seed: jax.Array,
         lr: jax.Array,
         count: jax.Array,
@@ -262,7 +275,7 @@ class JaxProgram:
         leaves: Leaves,
         inputs: jax.Array,
         targets: jax.Array,
-        rows: tuple[jax.Array, ...],
+        rows: tuple[Any, ...],
         seed: jax.Array,
         lr: jax.Array,
     ) -> tuple[Leaves, jax.Array]:
@@ -275,7 +288,7 @@ class JaxProgram:
         leaves: Leaves,
         inputs: jax.Array,
         targets: jax.Array,
-        rows: tuple[jax.Array, ...],
+        rows: tuple[Any, ...],
         seed: jax.Array,
         lr: jax.Array,
     ) -> tuple[Leaves, jax.Array, tuple[jax.Array, jax.Array]]:
@@ -295,8 +308,8 @@ class JaxProgram:
     def _slow_in_a_loop(self, placed: JaxPlaced, rows: Rows) -> bool:
         """Say whether the step holds a convolution and runs on the CPU.
 
-        XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured with
-        jaxlib 0.10.2); delete this once that is mended.
+        XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured
+        with jaxlib 0.10.2); delete this once that is mended.
         """
         if self._device.platform != "cpu":
             return False
@@ -311,7 +324,7 @@ class JaxProgram:
 def _given(
     rows: Rows, lr: float, capacity: int | None = None
 ) -> tuple[tuple[Array, Array, Array], Any, Any]:
-    """Return what a compiled step is given: rows padded to a capacity, strong types (nothing is traced twice)."""
+    """Return what a compiled step is given; strong types, so that nothing is traced twice."""
     padding = (capacity or len(rows)) - len(rows)
     steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
     indices = np.pad(rows.indices, ((0, padding), (0, 0)))
@@ -319,7 +332,7 @@ def _given(
     return (indices, counts, steps), np.uint32(rows.seed), np.float32(lr)
 
 
-def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[jax.Array, ...]) -> _Batch:
+def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[Any, ...]) -> _Batch:
     indices, counts, steps = rows
     return _Batch(
         inputs=jnp.take(inputs, indices, axis=0),
@@ -331,5 +344,3 @@ def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[jax.Array, ...]) 
 
 def _norms(tree: Any) -> jax.Array:  # noqa: ANN401 - any tree of arrays
     return jnp.stack([jnp.linalg.norm(leaf.ravel()) for leaf in jax.tree.leaves(tree)])
-
-

@@ -1,4 +1,4 @@
-"""PyTorch as a `Backend`: building, describing, training, predicting and exporting `torch.nn.Module` objects."""
+"""PyTorch as a `Backend`: build, describe, train, predict and export `torch.nn.Module` objects."""
 
 import numpy as np
 import torch
@@ -57,7 +57,9 @@ class TorchBackend:
             with evaluating(model):
                 output = model(examples)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = (
+                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            )
             message = (
                 f"The model cannot take examples of shape {inputs.shape[1:]} ({reason}). "
                 "Give its first layer the size of the data's inputs."
@@ -114,8 +116,8 @@ class TorchBackend:
             raise unknown_name("torch device", device, known)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             message = (
-                f"This {type(model).__name__} has no trainable parameters. Give it a layer with weights, "
-                "or type: model.requires_grad_(True)"
+                f"This {type(model).__name__} has no trainable parameters. Give it a layer with "
+                "weights, or type: model.requires_grad_(True)"
             )
             raise ModelError(message)
         return TorchProgram(model, task, optimizer, torch.device(device or known[0]))

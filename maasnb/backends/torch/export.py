@@ -1,4 +1,4 @@
-"""A torch model as an ONNX program with a dynamic batch, its head included, made by torch's own exporter."""
+"""A torch model as an ONNX program of any batch, head included, made by torch's exporter."""
 
 import contextlib
 import copy
@@ -62,8 +62,8 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
     except Exception as error:
         message = (
             f"This {type(model).__name__} cannot be exported to ONNX: {_reason(error)} "
-            "The forward method must be free of Python branches on tensor values and keep the batch "
-            "as its first axis; use torch.where instead of if, and shapes instead of fixed sizes."
+            "The forward method must be free of Python branches on tensor values and keep the "
+            "batch as its first axis; use torch.where instead of if."
         )
         raise ExportError(message) from error
     assert exported is not None

@@ -1,6 +1,7 @@
-"""Losses by name, optimisers by name, and the head that turns a model's output into what `predict` returns, in torch."""
+"""Losses and optimisers by name, and the head that makes predictions of outputs, in torch."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,11 +46,11 @@ def head(task: Task, outputs: Tensor) -> Tensor:
 def make_torch_optimizer(
     optimizer: Optimizer, parameters: Iterable[Tensor]
 ) -> torch.optim.Optimizer:
-    """Return torch's optimiser; fused where torch has that, because it saves a third of a small step.
+    """Return torch's optimiser, fused where torch has that: it saves a third of a small step.
 
     The learning rate is set before each chunk.
     """
-    numbers = dict(optimizer.numbers)
+    numbers: dict[str, Any] = dict(optimizer.numbers)
     match optimizer.name:
         case "adam" | "adamw":
             cls = torch.optim.Adam if optimizer.name == "adam" else torch.optim.AdamW

@@ -1,7 +1,8 @@
 """A torch model's training steps: a plain loop with a fused optimiser, on the user's own module.
 
-The data lives on the device and is gathered once a chunk. Before each step torch's default generators are seeded from the run's
-seed and the step's number, so dropout needs no stored random state; the generators' own state is put back after each chunk.
+The data lives on the device and is gathered once a chunk. Before each step torch's default
+generators are seeded from the run's seed and the step's number, so dropout needs no stored random
+state; the generators' own state is put back after each chunk.
 """
 
 import contextlib
@@ -45,7 +46,7 @@ class TorchPlaced:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TorchStatistics:
-    """Hold the statistics of a step on the device: rows of norms, in the order of the parameters."""
+    """Hold the statistics of a step on the device, in the order of the parameters."""
 
     gradients: Tensor
     ratios: Tensor
@@ -82,7 +83,7 @@ class TorchProgram:
         self._names = [name for name, _ in named]
         self._parameters = [parameter for _, parameter in named]
 
-    def init(self, seed: int) -> TorchState:  # noqa: ARG002 - torch's optimisers draw nothing
+    def init(self, seed: int) -> TorchState:
         """Make a fresh optimiser over the module's trainable parameters."""
         return TorchState(make_torch_optimizer(self._optimizer, self._parameters))
 
@@ -144,7 +145,7 @@ class TorchProgram:
             update_ratio=dict(zip(self._names, ratios, strict=True)),
         )
 
-    def evaluate(self, state: TorchState, placed: TorchPlaced) -> Evaluation:  # noqa: ARG002 - the module is the state
+    def evaluate(self, state: TorchState, placed: TorchPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
         total, outputs = 0.0, []
         with evaluating(self._model):

@@ -1,0 +1,83 @@
+# Everything runs in a virtual environment of its own, .venv, with the versions of requirements.lock.
+# Needed beforehand: python3 >= 3.11, make, and network access to the package registries.
+
+# OpenMP threads that wait must sleep: on few busy cores spinning ones slow training down tenfold.
+export OMP_WAIT_POLICY := PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+# The oldest torch that the lock may name is also the newest: its CPU build is enough for everything.
+TORCH := torch==2.13.0
+
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+SANITIZE := $(wildcard notebooks/sanitize.cfg)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lab bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv with the locked versions and this package, editable
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "maasnb needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	       "Type: make install PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
+	  echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; \
+	  exit 1; }
+	@echo "Installing the versions of requirements.lock into $(VENV); this takes a few minutes."
+	@$(PY) -m pip install -qq -r requirements.lock
+	@$(PY) -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## Run the quickstart in a real kernel, with both backends, up to a prediction over HTTP
+	@$(PY) notebooks/demo.py
+
+# The notebooks get a workspace of their own: saved outputs show a first run and a first version.
+test: install ## Run all tests, the documentation's examples and the notebooks
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+	MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest tests maasnb $(NOTEBOOKS) \
+	  $(if $(NOTEBOOKS),--nbval --nbval-current-env --nbval-cell-timeout 120) \
+	  $(addprefix --nbval-sanitize-with ,$(SANITIZE)) $(PYTEST_ARGS)
+
+check: install ## Check format, lint, types, import contracts and spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(PY)
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+lab: install ## Open the quickstart in JupyterLab
+	@$(BIN)/jupyter lab notebooks/00_quickstart.ipynb
+
+bench: install ## Measure training against hand-written loops
+	@$(PY) benchmarks/training.py
+
+# CUDA's packages come with torch where its CUDA build is taken; the lock does not ask for them.
+lock: install ## Resolve the newest versions and write requirements.lock
+	@report=$$(mktemp) && trap 'rm -f "$$report"' EXIT && \
+	$(PY) -m pip install -qq --dry-run --ignore-installed --report "$$report" \
+	  '.[all,dev]' '$(TORCH)' && \
+	$(PY) -c "$$WRITE_LOCK" < "$$report" > requirements.lock.new && \
+	mv requirements.lock.new requirements.lock
+
+define WRITE_LOCK
+import json, sys
+
+print("# The versions that make install takes. Written by make lock; not meant to be edited.")
+for item in sorted(json.load(sys.stdin)["install"], key=lambda item: item["metadata"]["name"].lower()):
+    name, version = item["metadata"]["name"], item["metadata"]["version"].partition("+")[0]
+    if name != "maasnb" and not name.startswith(("nvidia-", "cuda-")) and name != "triton":
+        print(f"{name}=={version}" + ("; sys_platform != 'win32'" if name == "uvloop" else ""))
+endef
+export WRITE_LOCK
+
+clean: ## Remove .venv and everything that was generated
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,34 @@
+"""What every test stands on: a workspace of its own, and both backends."""
+
+import os
+
+# Before anything loads libgomp: threads that wait must sleep, or a busy machine stalls the tests.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import pytest
+from hypothesis import settings
+
+from maasnb.backends import BACKENDS, backend_named
+from maasnb.errors import MissingPackageError
+
+# The same examples in every run, and no failure because the machine was busy.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    """Give each test a workspace folder of its own, which does not exist yet."""
+    folder = tmp_path / "maas"
+    monkeypatch.setenv("MAASNB_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(params=sorted(BACKENDS, reverse=True))
+def backend(request):
+    """Run a test once with each backend; a framework that is not installed is skipped."""
+    try:
+        return backend_named(request.param)
+    except MissingPackageError as error:
+        pytest.skip(str(error))
