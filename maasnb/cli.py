@@ -7,11 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from maasnb import __version__
 from maasnb.errors import MaasError
 from maasnb.serve.server import ServerOptions, run_server
 from maasnb.serve.tokens import TOKEN_FILE
-from maasnb.settings import workspace
+from maasnb.settings import VERSION, workspace
 
 __all__ = ["main"]
 
@@ -38,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="maasnb", description="Model as a service, from a notebook."
     )
-    parser.add_argument("--version", action="version", version=f"maasnb {__version__}")
+    parser.add_argument("--version", action="version", version=f"maasnb {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="serve the published models of a workspace over HTTP")

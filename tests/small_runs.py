@@ -1,6 +1,9 @@
 """Small trained runs and their artifacts, real in every part, made once a session."""
 
 import functools
+import tempfile
+
+import pytest
 
 from maasnb.artifacts.artifact import Artifact
 from maasnb.artifacts.freezing import freeze
@@ -17,7 +20,9 @@ def small_run(backend: str = "torch", dataset: str = "digits") -> Run:
     examples = data(dataset)
     width = len(examples.labels) or examples.target_width
     model = build([Dense(16, "relu"), Dense(width)], backend=backend, data=examples)
-    return train(model, examples, epochs=1)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAASNB_HOME", folder)
+        return train(model, examples, epochs=1)
 
 
 @functools.cache

@@ -1,5 +1,4 @@
-"""The manifest: what an artifact holds and promises, as JSON that is checked field by field when it
-is read.
+"""The manifest: what an artifact holds and promises, as JSON that is checked when it is read.
 
 The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives
 the same bytes: keys are sorted and no time stands in it.
@@ -63,8 +62,8 @@ class Manifest:
         signature: the raw tensor that it takes, and the tensor that it returns.
         recipe: what is done to raw examples before the program and to its outputs after it.
         task: the meaning of the outputs.
-        metrics: what was measured on the test split.
-        provenance: where the model comes from: run, seed, data and its fingerprint, settings, package versions.
+        metrics: what the run measured last.
+        provenance: where the model comes from: run, seed, data, settings, package versions.
         programs: the model as programs, the preferred one first.
         weights: the model's weights, safetensors.
         golden: a few raw examples and their outputs, safetensors; a server must reproduce them.
@@ -135,7 +134,7 @@ class Manifest:
         """Read a manifest, which may come from anybody.
 
         Raises:
-            ArtifactError: it is no JSON, of another schema, or a field is missing or has a value that cannot be.
+            ArtifactError: it is no JSON, of another schema, or a field is missing or wrong.
         """
         try:
             return _read(json.loads(content))
@@ -168,14 +167,15 @@ def check_name(name: str) -> str:
     """
     if not NAME.match(name):
         message = (
-            f"{name!r:.80} cannot be the name of a published model; expected 1 to 64 letters, digits, "
-            "dots, dashes or underscores, the first a letter or digit. Type: publish(run, 'my-model')"
+            f"{name!r:.80} cannot be the name of a published model; expected 1 to 64 letters, "
+            "digits, dots, dashes or underscores, the first a letter or digit. Type: publish(run, "
+            "'my-model')"
         )
         raise OptionError(message)
     return name
 
 
-def clean_json(value: Any) -> Any:
+def clean_json(value: object) -> object:
     """Return JSON data with None in place of numbers that JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -186,7 +186,7 @@ def clean_json(value: Any) -> Any:
     return value
 
 
-def _read(data: Any) -> Manifest:
+def _read(data: object) -> Manifest:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
         message = (

@@ -8,18 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from maasnb import __version__
 from maasnb.artifacts.manifest import Manifest
 from maasnb.errors import RequestError, unknown_name
 from maasnb.serve.answers import read_body
 from maasnb.serve.models import LoadedModel, Models
 from maasnb.serve.tokens import identity_proof
 from maasnb.serve.wire import encode
+from maasnb.settings import VERSION
 
 __all__ = ["PUBLIC_PATHS", "make_router", "version_number"]
 
 PUBLIC_PATHS = frozenset({"/v2/health/live", "/v2/health/ready", "/maas/v1/identity"})
-"""What is answered without a token: nothing of a model, and a proof that does not show the token."""
+"""What is answered without a token: nothing of a model, a proof that does not show the token."""
 
 NONCE = re.compile(r"[0-9a-f]{32,128}\Z")
 MANIFEST_LIMIT_BYTES = 8 << 20
@@ -76,7 +76,7 @@ class _Queries:
         self._token = token
 
     async def server(self, _: Request) -> Response:
-        return _json({"name": "maasnb", "version": __version__, "extensions": []})
+        return _json({"name": "maasnb", "version": VERSION, "extensions": []})
 
     async def live(self, _: Request) -> Response:
         return _json({"live": True})
@@ -89,7 +89,7 @@ class _Queries:
         if not NONCE.match(nonce):
             message = f"The nonce is {nonce!r:.40}; expected 32 to 128 hexadecimal digits."
             raise RequestError(message)
-        return _json({"proof": identity_proof(self._token, nonce), "version": __version__})
+        return _json({"proof": identity_proof(self._token, nonce), "version": VERSION})
 
     async def model(self, request: Request) -> Response:
         loaded = await self._loaded(request)

@@ -42,7 +42,7 @@ def test_the_signature_keeps_the_datatype_of_the_raw_data():
 
 
 def test_an_untrained_run_is_refused():
-    with pytest.raises(ExportError, match="has taken no training step.*Train it first"):
+    with pytest.raises(ExportError, match=r"has taken no training step.*Train it first"):
         freeze(changed(small_run(), steps=0), "small")
 
 

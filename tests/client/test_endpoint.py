@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from servers import REPOSITORY
 from small_runs import small_run
 
 from maasnb.client import endpoint as endpoints
@@ -19,7 +20,28 @@ from maasnb.errors import (
     ShapeError,
     UnknownNameError,
 )
-from maasnb.publishing import connect
+from maasnb.publishing import connect, publish
+from maasnb.serve.embedded import stop_server
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A workspace whose embedded server holds versions 1 and 2 of the model `digits`."""
+    folder = tmp_path_factory.mktemp("client") / "maas"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAASNB_HOME", str(folder))
+        for backend in ("torch", "jax"):
+            publish(small_run(backend), "digits")
+        publish(small_run("torch", "diabetes"), "diabetes")
+    yield folder
+    stop_server(folder)
+
+
+@pytest.fixture
+def at_home(home, monkeypatch):
+    """Work in that workspace."""
+    monkeypatch.setenv("MAASNB_HOME", str(home))
+    return home
 
 
 @pytest.fixture
@@ -92,7 +114,7 @@ def test_the_curl_command_works_as_it_is_and_does_not_show_the_token(at_home, na
     endpoint = connect(name, version=1)
     command = endpoint.curl()
     assert (at_home / "token").read_text().strip() not in command
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     output = json.loads(done.stdout)["outputs"][0]
     run = small_run(dataset=name)
     expected = run.predict(run.data.test.x[:1])
@@ -103,7 +125,7 @@ def test_a_long_curl_command_reads_its_request_from_a_here_document(digits, monk
     monkeypatch.setattr(endpoints, "SHORT_REQUEST", 10)
     command = digits.curl()
     assert "<<'END'" in command
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["model_name"] == "digits"
 
 
@@ -139,7 +161,7 @@ def test_examples_that_are_no_finite_numbers_are_refused(digits, x, words):
 def test_a_server_that_is_not_there_is_said_so():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with pytest.raises(EndpointError, match="Is the server running.*maasnb serve"):
+    with pytest.raises(EndpointError, match=r"Is the server running.*maasnb serve"):
         Endpoint.open(url, "token", "digits")
 
 
@@ -169,19 +191,12 @@ def test_an_unknown_version_is_refused_with_those_that_there_are(at_home):
         connect("digits", version=9)
 
 
-def test_a_refused_request_carries_the_words_of_the_server(digits):
+def test_a_refused_request_carries_the_words_of_the_server(digits, at_home):
     metadata = {**digits.metadata, "inputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 64]}]}
-    connection = Connection(digits.server, (digits_token(digits)))
+    connection = Connection(digits.server, (at_home / "token").read_text().strip())
     wrong = Endpoint(connection, "digits", version=1, metadata=metadata)
     with pytest.raises(RequestError, match="has the inputs 'y'; expected exactly 'x'"):
         wrong.predict(np.zeros((1, 64)))
-
-
-def digits_token(_):
-    from maasnb.serve.tokens import workspace_token
-    from maasnb.settings import workspace
-
-    return workspace_token(workspace())
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://host", "http://", "/path"])
@@ -196,9 +211,10 @@ def test_metadata_that_cannot_be_used_is_said_so(digits):
 
 
 def test_the_client_imports_no_server_and_no_framework():
+    heavy = {"torch", "jax", "onnxruntime", "sklearn", "starlette", "uvicorn"}
     script = (
         "import sys, maasnb.client.endpoint, maasnb.client.uploads\n"
-        "heavy = {'torch', 'jax', 'onnxruntime', 'sklearn', 'starlette', 'uvicorn'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        f"found = {heavy} & set(sys.modules)\n"
+        "assert not found, found"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=sys.path[0] or None)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=REPOSITORY)

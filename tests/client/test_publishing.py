@@ -84,7 +84,7 @@ def test_an_export_that_answers_differently_is_not_sent(home):
     other = torch.nn.Sequential(torch.nn.Linear(64, 10))
     wrong = small_run().backend.export(other, small_run().task, small_run().data.test.inputs[:2])
     spoilt = Spoilt(small_run().backend, content=wrong.content)
-    with pytest.raises(ExportError, match="'probabilities' differs by 0.*Nothing was sent"):
+    with pytest.raises(ExportError, match=r"'probabilities' differs by 0.*Nothing was sent"):
         publish(changed(small_run(), backend=spoilt), "digits")
     assert not home.exists()
 

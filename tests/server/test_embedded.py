@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from typing import ClassVar
 
 import pytest
 from servers import REPOSITORY
@@ -110,7 +111,7 @@ def test_an_interrupt_of_the_kernel_does_not_reach_the_server(home):
 
 
 class Stranger(http.server.BaseHTTPRequestHandler):
-    seen: list[str] = []
+    seen: ClassVar[list[str]] = []
 
     def do_GET(self):
         self.seen.append(f"{self.path} {self.headers}")
@@ -145,7 +146,7 @@ def test_a_spoilt_address_file_is_no_server(home, content):
 
 def test_a_server_that_cannot_start_shows_its_log(home, monkeypatch):
     monkeypatch.setattr(embedded, "FORMATS", ("onnx", "pickle"))
-    with pytest.raises(EndpointError, match="(?s)did not start.*no runtime 'pickle'"):
+    with pytest.raises(EndpointError, match=r"(?s)did not start.*no runtime 'pickle'"):
         ensure_server(home)
 
 

@@ -21,7 +21,7 @@ def test_two_workspaces_have_two_tokens(tmp_path):
 def test_an_empty_token_file_is_refused_with_the_way_out(workspace):
     workspace.mkdir()
     (workspace / "token").write_text("\n")
-    with pytest.raises(WorkspaceError, match="holds 0 characters.*Delete it"):
+    with pytest.raises(WorkspaceError, match=r"holds 0 characters.*Delete it"):
         workspace_token(workspace)
 
 

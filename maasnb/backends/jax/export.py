@@ -60,7 +60,7 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
 
 @contextlib.contextmanager
 def _no_sources() -> Iterator[None]:
-    """Leave out the stack traces: they name files of this machine, and change with the caller's line."""
+    """Leave out the stack traces: they name files of this machine and change with the line."""
     limit = jax.config.jax_traceback_in_locations_limit  # pyright: ignore[reportAttributeAccessIssue]
     jax.config.update("jax_traceback_in_locations_limit", 0)
     try:

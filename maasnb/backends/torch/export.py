@@ -72,7 +72,7 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
 
 
 def _forget_sources(model: Any) -> None:  # noqa: ANN401 - onnx_ir has no type that torch exposes
-    """Take out the stack traces: they name files of this machine, and change with the caller's line."""
+    """Take out the stack traces: they name files of this machine and change with the line."""
     for graph in (model.graph, *(function.graph for function in model.functions.values())):
         for node in graph.all_nodes():
             node.metadata_props.clear()
