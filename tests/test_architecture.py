@@ -47,13 +47,18 @@ def too_long(source):
     return [f"{lines} lines"] if lines > LONGEST_MODULE else []
 
 
+def doc_lines(function):
+    doc = function.body[0] if ast.get_docstring(function) else None
+    return doc.end_lineno - doc.lineno + 1 if doc else 0
+
+
 def long_functions(source):
     functions = [
         node
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in functions}
+    lengths = {node.name: node.end_lineno - node.lineno + 1 - doc_lines(node) for node in functions}
     return [f"{name}: {n} lines" for name, n in lengths.items() if n > LONGEST_FUNCTION]
 
 
@@ -188,6 +193,8 @@ def test_a_rule_catches_an_offender(findings, expected):
 
 def test_the_rules_let_a_good_module_pass():
     source = SENTENCE + "__all__: list[str] = ['f']\ndef f():\n    return _g()\ndef _g(): ...\n"
+    documented = 'def f():\n    """Say.\n' + "\n" * 30 + '    """\n' + "    x = 1\n" * 59
+    assert long_functions(documented) == []
     assert too_long(source) == long_functions(source) == bad_opening(source) == []
     assert missing_exports(source, "tokens") == relative_imports(source) == []
     assert missing_exports("def main(): ...", "__main__") == []

@@ -5,6 +5,7 @@ The training thread calls `emit` and `close`; everything else may be called from
 """
 
 import contextlib
+import math
 import sys
 import threading
 import time
@@ -26,6 +27,8 @@ __all__ = ["Run", "Status", "observe", "observers_told", "occupy", "release"]
 Status = Literal["running", "finished", "stopped", "diverged", "failed"]
 Callback = Callable[[Event, "Run"], None]
 Observer = Callable[["Run"], None]
+
+_TURN_S = 0.1
 
 _observers: list[Observer] = []
 _in_training: set[int] = set()  # ids of the models that a run is changing at present
@@ -169,9 +172,13 @@ class Run:
         Returns:
             The run itself.
         """
-        # Waiting on an Event: an interrupted Thread.join marks a live thread as finished (Python 3.11).
+        # On an Event: an interrupted Thread.join marks a live thread as finished (Python 3.11). In
+        # short turns: a lock waits on while an interrupt is pending that no signal woke it for.
+        ends = math.inf if timeout is None else time.monotonic() + timeout
         try:
-            self._done.wait(timeout)
+            while not self._done.wait(min(_TURN_S, max(ends - time.monotonic(), 0))):
+                if time.monotonic() >= ends:
+                    break
         except KeyboardInterrupt:
             self.stop("interrupted")
             self._done.wait()

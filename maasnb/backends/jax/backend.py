@@ -91,7 +91,7 @@ class JaxBackend:
         _, _, state = nnx.split(model, nnx.RngState, ...)
         names = parameter_names(state)
         leaves = jax.tree.leaves(state)
-        return {name: np.ascontiguousarray(leaf) for name, leaf in zip(names, leaves, strict=True)}
+        return {name: np.array(leaf) for name, leaf in zip(names, leaves, strict=True)}
 
     def compile(
         self,

@@ -96,7 +96,7 @@ class TorchBackend:
     def weights(self, model: nn.Module) -> dict[str, Array]:
         """Return the module's state dict as arrays."""
         return {
-            name: np.ascontiguousarray(value.detach().cpu().numpy())
+            name: value.detach().cpu().numpy().copy()  # training goes on in the tensor
             for name, value in model.state_dict().items()
         }
 

@@ -1,0 +1,55 @@
+"""Small models and tasks that the backends' tests share."""
+
+import numpy as np
+
+from maasnb.backends import backend_named
+from maasnb.datasets.batches import Batches
+from maasnb.layers import Dense, Dropout, Spec
+from maasnb.tasks import Task, make_optimizer
+
+CLASSES = Task(
+    kind="classification", loss="cross_entropy", outputs=3, given="logits", labels=("a", "b", "c")
+)
+SPEC = Spec(input=(4,), layers=(Dense(8, "tanh"), Dense(3)))
+NOISY = Spec(input=(4,), layers=(Dense(8, "tanh"), Dropout(0.5), Dense(3)))
+
+
+def examples(count=30, seed=0):
+    """Return inputs [count, 4] and classes [count] that can be learnt."""
+    inputs = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
+    return inputs, np.argmax(inputs[:, :3], axis=1).astype(np.int32)
+
+
+def same_weights(torch_model, flax_model):
+    """Copy the weights of a torch Sequential to the flax module of the same spec."""
+    from flax import nnx
+
+    weights = backend_named("torch").weights(torch_model)
+    state = nnx.state(flax_model, nnx.Param)
+    for path, leaf in nnx.to_flat_state(state):
+        layer, kind = path[0], path[1]
+        weight = weights[f"{layer}.{'weight' if kind == 'kernel' else 'bias'}"]
+        leaf[...] = weight.T if kind == "kernel" else weight
+    nnx.update(flax_model, state)
+
+
+def train(
+    backend, model, *, steps, chunk, optimizer="adam", lr=0.01, batch=10, measured=(), size=30
+):
+    """Take steps in chunks; return the program, the state and the losses."""
+    batches = Batches(size=size, batch=batch, seed=0)
+    program = backend.compile(
+        model, CLASSES, make_optimizer(optimizer), ragged=batches.ragged, device="cpu"
+    )
+    state, placed = program.init(0), program.place(*examples(size))
+    losses, step = [], 0
+    while step < steps:
+        if step in measured:
+            state, found, _ = program.statistics(state, placed, batches.rows(step, 1), lr)
+            step += 1
+        else:
+            count = min(chunk, steps - step)
+            state, found = program.chunk(state, placed, batches.rows(step, count), lr)
+            step += count
+        losses.append(program.host(found))
+    return program, state, np.concatenate(losses)

@@ -1,0 +1,55 @@
+"""Exported programs answer what `predict` does, for a batch of any size."""
+
+import numpy as np
+import onnxruntime
+import pytest
+from jax import export
+from numpy.testing import assert_allclose
+
+from maasnb.backends import backend_named
+from maasnb.layers import ACTIVATIONS, Activation, Dense, Dropout, Spec
+from tests.backends.models import CLASSES, examples
+
+
+def run(program, inputs):
+    """Run a program without the framework's model."""
+    if program.format == "onnx":
+        session = onnxruntime.InferenceSession(program.content)
+        return session.run(["probabilities"], {"inputs": inputs})[0]
+    return np.asarray(export.deserialize(bytearray(program.content)).call(inputs))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 64])
+def test_the_program_takes_a_batch_of_any_size(backend, count):
+    model = backend.build(Spec(input=(4,), layers=(Dense(8, "relu"), Dropout(0.3), Dense(3))), 0)
+    inputs, _ = examples(count)
+    program = backend.export(model, CLASSES, examples()[0])
+    assert_allclose(run(program, inputs), backend.predict(model, CLASSES, inputs), atol=1e-5)
+
+
+def test_every_activation_can_be_exported(backend):
+    layers = [Dense(6)]
+    for name in ACTIVATIONS:
+        layers += [Activation(name), Dense(6)]
+    model = backend.build(Spec(input=(4,), layers=(*layers, Dense(3))), 0)
+    inputs, _ = examples(5)
+    program = backend.export(model, CLASSES, inputs)
+    assert_allclose(run(program, inputs), backend.predict(model, CLASSES, inputs), atol=1e-5)
+
+
+def test_exporting_leaves_the_model_as_it_was(backend):
+    model = backend.build(Spec(input=(4,), layers=(Dense(8), Dropout(0.3), Dense(3))), 0)
+    before = backend.weights(model)
+    backend.export(model, CLASSES, examples()[0])
+    for name, weight in backend.weights(model).items():
+        np.testing.assert_array_equal(weight, before[name])
+
+
+def test_torch_exports_onnx_and_jax_exports_stablehlo_for_all_platforms():
+    for name, expected in (("torch", "onnx"), ("jax", "stablehlo")):
+        backend = backend_named(name)
+        model = backend.build(Spec(input=(4,), layers=(Dense(3),)), 0)
+        program = backend.export(model, CLASSES, examples()[0])
+        assert program.format == expected
+    platforms = export.deserialize(bytearray(program.content)).platforms
+    assert platforms == ("cpu", "cuda", "tpu")

@@ -1,0 +1,70 @@
+"""Packaging: the lock, the extras and the Binder files agree with one another."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PIN = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.]+)(; sys_platform != 'win32')?"
+)
+
+
+def key(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pin_lines(path):
+    lines = (ROOT / path).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "--"))]
+
+
+def pins(path):
+    found = [PIN.fullmatch(line) for line in pin_lines(path)]
+    return {key(each["name"]): each["version"] for each in found if each}
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("path", ["requirements.lock", "binder/requirements.txt"])
+def test_a_lock_holds_plain_pins_and_nothing_of_the_machine_that_made_it(path):
+    assert [line for line in pin_lines(path) if not PIN.fullmatch(line)] == []
+
+
+def test_every_dependency_and_extra_is_locked():
+    groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
+    names = {key(re.split(r"[\[<>=; ]", text)[0]) for group in groups for text in group}
+    assert names - {"maasnb"} - pins("requirements.lock").keys() == set()
+
+
+def test_binder_has_the_versions_of_the_lock():
+    assert pins("binder/requirements.txt").items() <= pins("requirements.lock").items()
+
+
+@pytest.mark.parametrize("extra", ["notebook", "serve", "torch", "jax"])
+def test_binder_has_all_that_a_person_needs(extra):
+    wanted = project()["optional-dependencies"][extra] + project()["dependencies"]
+    names = {key(re.split(r"[\[<>=; ]", text)[0]) for text in wanted} - {"maasnb"}
+    assert names - pins("binder/requirements.txt").keys() == set()
+
+
+def test_the_core_installs_without_framework_server_or_notebook():
+    names = {re.split(r"[<>=]", text)[0] for text in project()["dependencies"]}
+    assert names == {"httpx", "numpy", "safetensors"}
+
+
+@pytest.mark.parametrize("path", [".ci/run", "binder/postBuild", "binder/start"])
+def test_a_script_can_be_executed(path):
+    assert os.access(ROOT / path, os.X_OK)
+
+
+def test_every_dependency_has_its_line_in_the_decisions():
+    table = (ROOT / "docs/decisions/0001-dependencies.md").read_text()
+    groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
+    names = {re.split(r"[\[<>=; ]", text)[0] for group in groups for text in group} - {"maasnb"}
+    assert [name for name in sorted(names) if not re.search(rf"^\| {name}\b", table, re.M)] == []
