@@ -180,7 +180,11 @@ class Endpoint:
         tensor = self.signature.inputs[0]
         shape = [1, *(max(size, 1) for size in tensor.shape[1:])]
         example = self._parameters.get("example") or [0] * math.prod(shape)
-        data = [round(each, 6) if isinstance(each, float) else each for each in example]
+        values = np.asarray(example, dtype=tensor.dtype)
+        # The shortest decimals of each number: 0.3, not 0.30000001192092896.
+        data = (
+            [float(str(each)) for each in values] if values.dtype.kind == "f" else values.tolist()
+        )
         inputs = [{"name": tensor.name, "datatype": tensor.datatype, "shape": shape, "data": data}]
         body = json.dumps({"inputs": inputs}, separators=(",", ":"))
         lines = [

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from small_runs import changed, small_artifact, small_run
 
 from maasnb.artifacts.blobs import arrays_from_bytes
 from maasnb.artifacts.freezing import freeze
 from maasnb.errors import ExportError, OptionError
+from tests.small_runs import changed, small_artifact, small_run
 
 
 def test_the_same_run_gives_the_same_bytes(backend):

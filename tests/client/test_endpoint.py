@@ -5,8 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from servers import REPOSITORY
-from small_runs import small_run
 
 from maasnb.client import endpoint as endpoints
 from maasnb.client.endpoint import Endpoint
@@ -22,6 +20,8 @@ from maasnb.errors import (
 )
 from maasnb.publishing import connect, publish
 from maasnb.serve.embedded import stop_server
+from tests.servers import REPOSITORY
+from tests.small_runs import small_run
 
 
 @pytest.fixture(scope="module")

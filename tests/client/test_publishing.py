@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from small_runs import changed, small_run
 
 from maasnb.backends.protocol import ProgramFile
+from maasnb.building import build
+from maasnb.datasets.loading import data
+from maasnb.datasets.recipes import standardize
 from maasnb.errors import (
     AccessError,
     EndpointError,
@@ -11,8 +13,11 @@ from maasnb.errors import (
     OptionError,
     WorkspaceError,
 )
+from maasnb.layers import Dense
 from maasnb.publishing import connect, predict, publish
 from maasnb.serve.embedded import ensure_server, stop_server
+from maasnb.training.starting import train
+from tests.small_runs import changed, small_run
 
 
 @pytest.fixture
@@ -125,17 +130,19 @@ def test_predict_takes_an_endpoint_a_name_or_a_run():
 
 
 def test_a_model_of_raw_float64_examples_keeps_every_digit(home):
-    from maasnb.building import build
-    from maasnb.datasets.loading import data
-    from maasnb.layers import Dense
-    from maasnb.training.starting import train
-
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 3)) * 1e-3 + 1e6  # float32 would lose what tells the examples apart
-    from maasnb.datasets.recipes import standardize
-
     examples = data(x, (x[:, 0] > 1e6).astype(int), prep=[standardize()])
     run = train(build([Dense(2)], data=examples), examples, epochs=1)
     endpoint = publish(run, "precise")
     assert endpoint.signature.inputs[0].datatype == "FP64"
     np.testing.assert_allclose(endpoint.predict(x), run.predict(x), atol=1e-6)
+
+
+def test_two_classes_with_one_output_are_classified_by_its_half(home):
+    examples = data("breast_cancer")
+    run = train(build([Dense(1)], data=examples), examples, epochs=1)
+    endpoint = publish(run, "cancer")
+    x = examples.test.x
+    expected = np.where(run.predict(x)[:, 0] > 0.5, examples.labels[1], examples.labels[0])
+    assert endpoint.classify(x).tolist() == expected.tolist()

@@ -4,10 +4,14 @@ import sys
 
 import httpx
 import pytest
-from servers import REPOSITORY, serving
 
 from maasnb import __version__, cli
+from maasnb.client.http import Connection
+from maasnb.client.uploads import upload
+from maasnb.errors import ArtifactError
 from maasnb.serve.tokens import workspace_token
+from tests.servers import REPOSITORY, serving
+from tests.small_runs import small_artifact
 
 
 def test_the_version_is_that_of_the_package(capsys):
@@ -48,12 +52,6 @@ def test_a_workspace_that_cannot_be_written_is_said_so(workspace, capsys):
 
 
 def test_a_server_runs_onnx_only_unless_told_otherwise(workspace):
-    from small_runs import small_artifact
-
-    from maasnb.client.http import Connection
-    from maasnb.client.uploads import upload
-    from maasnb.errors import ArtifactError
-
     with serving(workspace) as url:
         connection = Connection(url, workspace_token(workspace))
         with pytest.raises(ArtifactError, match="maasnb serve --runtimes onnx,stablehlo"):
@@ -63,11 +61,6 @@ def test_a_server_runs_onnx_only_unless_told_otherwise(workspace):
 
 
 def test_versions_outlive_the_server(workspace):
-    from small_runs import small_artifact
-
-    from maasnb.client.http import Connection
-    from maasnb.client.uploads import upload
-
     for version in (1, 1):
         with serving(workspace) as url:
             connection = Connection(url, workspace_token(workspace))

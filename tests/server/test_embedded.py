@@ -9,13 +9,13 @@ import threading
 from typing import ClassVar
 
 import pytest
-from servers import REPOSITORY
 
 from maasnb.client.http import Connection
 from maasnb.errors import EndpointError, WorkspaceError
 from maasnb.serve import embedded
 from maasnb.serve.embedded import ensure_server, live_server, stop_server
 from maasnb.serve.tokens import workspace_token
+from tests.servers import REPOSITORY
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import socket
 import httpx
 import numpy as np
 import pytest
-from servers import serving
-from small_runs import small_artifact, small_run
 
 from maasnb.artifacts.blobs import bytes_from_arrays, digest_of
 from maasnb.client.http import Connection
 from maasnb.client.uploads import upload
 from maasnb.serve.tokens import workspace_token
+from tests.servers import serving
+from tests.small_runs import small_artifact, small_run
 
 
 @pytest.fixture(scope="module")
