@@ -7,13 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from maasnb import __version__
 from maasnb.errors import MaasError
 from maasnb.serve.server import ServerOptions, run_server
 from maasnb.serve.tokens import TOKEN_FILE
-from maasnb.settings import workspace
+from maasnb.settings import VERSION, workspace
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 1 where the command failed and said why.
     """
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
@@ -34,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="maasnb", description="Model as a service, from a notebook."
     )
-    parser.add_argument("--version", action="version", version=f"maasnb {__version__}")
+    parser.add_argument("--version", action="version", version=f"maasnb {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="serve the published models of a workspace over HTTP")

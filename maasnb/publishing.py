@@ -1,14 +1,17 @@
 """Publishing: from a trained run in a cell to an endpoint that answers, and back to it by name.
 
-A publish freezes the run, runs the exported program against the notebook's own outputs, and only then sends what the server
-does not have. Without `to` the server is the workspace's own, started at the first need.
+A publish freezes the run, runs the exported program against the notebook's own outputs, and only
+then sends what the server does not have. Without `to` the server is the workspace's own, started at
+the first need.
 """
 
 import os
 import shlex
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
+
+from numpy.typing import ArrayLike
 
 from maasnb.artifacts.artifact import Artifact
 from maasnb.artifacts.freezing import INPUT_NAME, PublishableRun, freeze
@@ -41,7 +44,7 @@ BATCHES = (1, 2, 3)
 class Predictor(Protocol):
     """What answers for raw examples: a run or an endpoint."""
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: ArrayLike) -> Array:
         """Return probabilities or values [n, outputs], float32."""
         ...
 
@@ -58,10 +61,10 @@ def publish(
         token: the server's token; by default MAASNB_TOKEN, or the workspace's token.
 
     Returns:
-        The endpoint of the version that was published; the latest one where it is this very model already.
+        The endpoint of that version; of the latest one where it is this very model already.
 
     Raises:
-        ExportError: the run is untrained, its model cannot be exported, or the export answers differently.
+        ExportError: the run is untrained, or its export fails or answers differently.
         OptionError: the name cannot be used.
         EndpointError: the server is not there.
         AccessError: the server refuses the token.
@@ -107,7 +110,7 @@ def connect(
     return Endpoint.open(url, secret, name, version=version, token_hint=hint)
 
 
-def predict(source: Predictor | str, x: Any) -> Array:
+def predict(source: Predictor | str, x: ArrayLike) -> Array:
     """Return a model's answers to raw examples.
 
     Args:
@@ -124,21 +127,21 @@ def predict(source: Predictor | str, x: Any) -> Array:
         return connect(source).predict(x)
     if not callable(getattr(source, "predict", None)):
         message = (
-            f"{type(source).__name__} object {source!r:.60} cannot predict; expected an endpoint, the "
-            "name of a published model, or a run. Type: mb.predict('name', x)"
+            f"{type(source).__name__} object {source!r:.60} cannot predict; expected an endpoint, "
+            "the name of a published model, or a run. Type: mb.predict('name', x)"
         )
         raise ModelError(message)
     return source.predict(x)
 
 
 def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
-    """Run an artifact's program and compare it with the notebook's own outputs, for several sizes of batch.
+    """Run an artifact's program and compare it with the notebook's own outputs.
 
     Returns:
         The loaded model.
 
     Raises:
-        ExportError: an output differs by more than 1e-5 (relative to numbers above 1); names the tensor.
+        ExportError: at some size of batch an output differs by more than 1e-5.
         MissingPackageError: the runtime's package is not installed.
     """
     manifest = artifact.manifest
@@ -152,10 +155,10 @@ def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
         found = difference(model, expected)
         if not found.largest <= NOTEBOOK_TOLERANCE:
             message = (
-                f"The exported program does not answer as the notebook does: {found.tensor!r} differs "
-                f"by {found.largest:.3g} for a batch of {rows}; expected at most "
-                f"{NOTEBOOK_TOLERANCE:g}. Nothing was sent. Look for parts of the model that depend on "
-                "chance, on the batch or on Python's own state when it predicts."
+                f"The exported program does not answer as the notebook does: {found.tensor!r} "
+                f"differs by {found.largest:.3g} for a batch of {rows}; expected at most "
+                f"{NOTEBOOK_TOLERANCE:g}. Nothing was sent. Look for parts of the model that "
+                "depend on chance, on the batch or on Python's own state when it predicts."
             )
             raise ExportError(message)
     return model

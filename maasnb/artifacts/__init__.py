@@ -1,1 +1,1 @@
-"""Artifacts: a trained run frozen as a manifest and content-addressed blobs, with no code and no pickle inside."""
+"""Artifacts: a trained run frozen as a manifest and blobs, with no code and no pickle inside."""

@@ -1,4 +1,4 @@
-"""An artifact in memory, and its folder: `manifest.json` and one file a blob, named by its digest."""
+"""An artifact in memory, and its folder: `manifest.json` and one file for each blob."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def arrays_from_bytes(content: bytes) -> dict[str, Array]:
         raise ArtifactError(message) from error
 
 
-def _safetensors() -> Any:
+def _safetensors() -> ModuleType:
     try:
         import safetensors.numpy  # noqa: PLC0415 - only a run that is published needs it
     except ImportError as error:

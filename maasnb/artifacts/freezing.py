@@ -1,13 +1,15 @@
 """Freezing: a trained run becomes an artifact.
 
-Beside the program go golden pairs: a few raw examples of the test split with the outputs that the notebook computes for them.
-Whoever runs the program later, the notebook before sending and the server before listing, must reproduce them.
+Beside the program go golden pairs: a few raw examples of the test split with the outputs that the
+notebook computes for them. Whoever runs the program later, the notebook before sending and the
+server before listing, must reproduce them.
 """
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from maasnb.artifacts.artifact import Artifact
 from maasnb.artifacts.blobs import Blob, bytes_from_arrays, digest_of
@@ -81,7 +83,7 @@ class PublishableRun(Protocol):
         ...
 
     @property
-    def model(self) -> Any:
+    def model(self) -> Any:  # noqa: ANN401 - a native module of any framework
         """Return the user's own model."""
         ...
 
@@ -125,7 +127,7 @@ class PublishableRun(Protocol):
         """Return the versions of the packages that trained it."""
         ...
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: ArrayLike) -> Array:
         """Return probabilities or values for raw examples [n, ...]."""
         ...
 
@@ -177,14 +179,14 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
 def _check_trained(run: PublishableRun) -> None:
     if run.status == "running":
         message = (
-            f"The run {run.name!r} is still training (step {run.steps}), and its model changes with "
-            "every step. Wait for it or stop it, then publish it."
+            f"The run {run.name!r} is still training (step {run.steps}), and its model changes "
+            "with every step. Wait for it or stop it, then publish it."
         )
         raise ExportError(message)
     if run.steps == 0:
         message = (
-            f"The run {run.name!r} has taken no training step, so its model would answer at random; "
-            "expected a trained run. Train it first: run = mb.train(model, data, epochs=10)"
+            f"The run {run.name!r} has taken no training step, so its model would answer at "
+            "random; expected a trained run. Train it first: run = mb.train(model, data, epochs=10)"
         )
         raise ExportError(message)
 
@@ -197,8 +199,8 @@ def _golden(run: PublishableRun) -> dict[str, Array]:
     outputs = recipe.outputs(np.asarray(answers))
     if not np.isfinite(outputs).all():
         message = (
-            f"The model of the run {run.name!r} returns NaN or infinite values; expected finite ones. "
-            "Train it again with a smaller learning rate: mb.train(model, data, lr=1e-4)"
+            f"The model of the run {run.name!r} returns NaN or infinite values; expected finite "
+            "ones. Train it again with a smaller learning rate: mb.train(model, data, lr=1e-4)"
         )
         raise ExportError(message)
     return {INPUT_NAME: raw, run.task.output_name: outputs}

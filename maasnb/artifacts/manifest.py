@@ -1,7 +1,7 @@
-"""The manifest: what an artifact holds and promises, as JSON that is checked field by field when it is read.
+"""The manifest: what an artifact holds and promises, as JSON that is checked when it is read.
 
-The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives the same bytes: keys are
-sorted and no time stands in it.
+The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives
+the same bytes: keys are sorted and no time stands in it.
 """
 
 import dataclasses
@@ -30,7 +30,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 FORMATS = ("onnx", "stablehlo")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-TENSOR_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}\Z")
 LARGEST_BLOB_BYTES = 1 << 40
 LARGEST_DIMENSION = 1 << 31
 LARGEST_EXAMPLE = 1 << 28
@@ -63,8 +62,8 @@ class Manifest:
         signature: the raw tensor that it takes, and the tensor that it returns.
         recipe: what is done to raw examples before the program and to its outputs after it.
         task: the meaning of the outputs.
-        metrics: what was measured on the test split.
-        provenance: where the model comes from: run, seed, data and its fingerprint, settings, package versions.
+        metrics: what the run measured last.
+        provenance: where the model comes from: run, seed, data, settings, package versions.
         programs: the model as programs, the preferred one first.
         weights: the model's weights, safetensors.
         golden: a few raw examples and their outputs, safetensors; a server must reproduce them.
@@ -135,7 +134,7 @@ class Manifest:
         """Read a manifest, which may come from anybody.
 
         Raises:
-            ArtifactError: it is no JSON, of another schema, or a field is missing or has a value that cannot be.
+            ArtifactError: it is no JSON, of another schema, or a field is missing or wrong.
         """
         try:
             return _read(json.loads(content))
@@ -168,14 +167,15 @@ def check_name(name: str) -> str:
     """
     if not NAME.match(name):
         message = (
-            f"{name!r:.80} cannot be the name of a published model; expected 1 to 64 letters, digits, "
-            "dots, dashes or underscores, the first a letter or digit. Type: publish(run, 'my-model')"
+            f"{name!r:.80} cannot be the name of a published model; expected 1 to 64 letters, "
+            "digits, dots, dashes or underscores, the first a letter or digit. Type: publish(run, "
+            "'my-model')"
         )
         raise OptionError(message)
     return name
 
 
-def clean_json(value: Any) -> Any:
+def clean_json(value: object) -> object:
     """Return JSON data with None in place of numbers that JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -186,7 +186,7 @@ def clean_json(value: Any) -> Any:
     return value
 
 
-def _read(data: Any) -> Manifest:
+def _read(data: object) -> Manifest:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
         message = (
@@ -275,7 +275,7 @@ def _signature(value: object) -> Signature:
     if signature.outputs[0].datatype != "FP32":
         raise _expected("an output of the datatype FP32", signature.outputs[0].datatype)
     for tensor in (*signature.inputs, *signature.outputs):
-        if not TENSOR_NAME.match(tensor.name):
+        if not NAME.match(tensor.name):
             raise _expected("the name of a tensor", tensor.name)
         inner = [_count(size, LARGEST_DIMENSION) for size in tensor.shape[1:]]
         if tensor.shape[:1] != (-1,) or len(tensor.shape) > 8 or math.prod(inner) > LARGEST_EXAMPLE:

@@ -1,7 +1,7 @@
 """The endpoint of a published model: what a cell calls.
 
-It works with any server of the Open Inference Protocol V2; labels, versions and examples are there where the server's metadata
-has maasnb's parameters.
+It works with any server of the Open Inference Protocol V2; labels, versions and examples are there
+where the server's metadata has maasnb's parameters.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from maasnb.client.http import Connection
 from maasnb.errors import (
@@ -31,7 +32,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # About 5 MB of JSON a request, far below what a server takes.
 NUMBERS_A_REQUEST = 1 << 18
-# The longest command line that is read with ease; longer ones read the request from a here-document.
+# The longest request that is read with ease on a command line; a longer one comes on its input.
 SHORT_REQUEST = 2000
 
 
@@ -67,8 +68,8 @@ class Endpoint:
             self.signature = Signature.from_json(metadata)
         except (KeyError, TypeError, ValueError, MaasError) as error:
             message = (
-                f"The server's metadata of the model {name!r} cannot be used ({error}); expected named "
-                "inputs and outputs with datatypes and shapes."
+                f"The server's metadata of the model {name!r} cannot be used ({error}); expected "
+                "named inputs and outputs with datatypes and shapes."
             )
             raise EndpointError(message) from error
         self.labels: tuple[str, ...] = tuple(map(str, self._parameters.get("labels") or ()))
@@ -128,11 +129,11 @@ class Endpoint:
             return False
         return answer.get("ready", True) is True
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: ArrayLike) -> Array:
         """Return the model's answers to raw examples.
 
         Args:
-            x: raw examples [n, ...] as the model's data has them; one single example counts as a batch of one.
+            x: raw examples [n, ...] as the data has them; a single one counts as a batch of one.
 
         Returns:
             Probabilities or values [n, outputs], float32.
@@ -148,7 +149,7 @@ class Endpoint:
         parts = [self._infer(array[start : start + rows]) for start in range(0, len(array), rows)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def classify(self, x: Any) -> Array:
+    def classify(self, x: ArrayLike) -> Array:
         """Return the label of the most probable class of each raw example.
 
         Args:
@@ -179,7 +180,11 @@ class Endpoint:
         tensor = self.signature.inputs[0]
         shape = [1, *(max(size, 1) for size in tensor.shape[1:])]
         example = self._parameters.get("example") or [0] * math.prod(shape)
-        data = [round(each, 6) if isinstance(each, float) else each for each in example]
+        values = np.asarray(example, dtype=tensor.dtype)
+        # The shortest decimals of each number: 0.3, not 0.30000001192092896.
+        data = (
+            [float(str(each)) for each in values] if values.dtype.kind == "f" else values.tolist()
+        )
         inputs = [{"name": tensor.name, "datatype": tensor.datatype, "shape": shape, "data": data}]
         body = json.dumps({"inputs": inputs}, separators=(",", ":"))
         lines = [
@@ -217,8 +222,8 @@ class Endpoint:
             values = np.array(found["data"], dtype=np.float32).reshape(found["shape"])
         except (KeyError, TypeError, ValueError) as error:
             message = (
-                f"The answer of {self.url} cannot be used ({type(error).__name__}: {error}); expected "
-                f"the output {output.name!r} with its shape and data."
+                f"The answer of {self.url} cannot be used ({type(error).__name__}: {error}); "
+                f"expected the output {output.name!r} with its shape and data."
             )
             raise EndpointError(message) from error
         return values
@@ -247,7 +252,7 @@ def _unknown(
     return unknown_name(f"version of the model {name!r} called", str(version), known[name], hint)
 
 
-def _fitting(x: Any, tensor: Tensor) -> Array:
+def _fitting(x: ArrayLike, tensor: Tensor) -> Array:
     """Return raw examples as the array that the model takes."""
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
@@ -259,8 +264,8 @@ def _fitting(x: Any, tensor: Tensor) -> Array:
         expected = ", ".join(["n", *map(str, tensor.shape[1:])])
         single = ", ".join(map(str, tensor.shape[1:]))
         message = (
-            f"x has the shape {array.shape}; expected [{expected}] with n at least 1, or one example "
-            f"[{single}]. Give raw examples, as the model's data has them."
+            f"x has the shape {array.shape}; expected [{expected}] with n at least 1, or one "
+            f"example [{single}]. Give raw examples, as the model's data has them."
         )
         raise ShapeError(message)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -271,7 +276,7 @@ def _fitting(x: Any, tensor: Tensor) -> Array:
 
 
 def _cast(array: Array, tensor: Tensor) -> Array:
-    """Return an array in the model's datatype, if no value is lost but the last digits of a float."""
+    """Return an array in the model's datatype, if that loses no more than digits of a float."""
     if array.dtype == tensor.dtype:
         return array
     with np.errstate(all="ignore"):
@@ -279,8 +284,8 @@ def _cast(array: Array, tensor: Tensor) -> Array:
     kept = np.isfinite(cast).all() if tensor.dtype.kind == "f" else np.array_equal(cast, array)
     if not kept:
         message = (
-            f"x holds {array.dtype} values that {tensor.datatype} cannot hold; expected values of the "
-            "kind that the model was trained on."
+            f"x holds {array.dtype} values that {tensor.datatype} cannot hold; expected values of "
+            "the kind that the model was trained on."
         )
         raise DataError(message)
     return cast

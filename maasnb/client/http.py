@@ -1,9 +1,9 @@
-"""A connection to a server: keep-alive, and every failure as one of maasnb's errors with the server's own words."""
+"""A connection to a server: keep-alive, and every failure as one of maasnb's own errors."""
 
 import ipaddress
 import json
 import weakref
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from maasnb.errors import (
@@ -15,6 +15,9 @@ from maasnb.errors import (
     UnknownNameError,
     missing_package,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Connection"]
 
@@ -68,7 +71,7 @@ class Connection:
         return self._answer("GET", path, None, "application/json")
 
     def post(self, path: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Send JSON data and return the answer; raises as `get`."""
+        """Send JSON data and return the answer; raise as `get` does."""
         content = json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
         return self._answer("POST", path, content, "application/json")
 
@@ -94,13 +97,15 @@ class Connection:
         data = self._json(response)
         if data is None:
             message = (
-                f"The server at {self.url} answered {method} {path} with something other than a JSON "
-                "object. Is it a maasnb server or one of the Open Inference Protocol?"
+                f"The server at {self.url} answered {method} {path} with something other than a "
+                "JSON object. Is it a maasnb server or one of the Open Inference Protocol?"
             )
             raise EndpointError(message)
         return data
 
-    def _request(self, method: str, path: str, content: bytes | None, kind: str) -> Any:
+    def _request(
+        self, method: str, path: str, content: bytes | None, kind: str
+    ) -> "httpx.Response":
         try:
             return self._client.request(
                 method, self.url + path, content=content, headers={"content-type": kind}
@@ -114,11 +119,12 @@ class Connection:
         except self._httpx.HTTPError as error:
             message = (
                 f"There is no answer from {self.url} ({error}). Is the server running? Start it "
-                "with: maasnb serve; or type mb.connect('name') again, which starts the workspace's own."
+                "with: maasnb serve; or type mb.connect('name') again, which starts the "
+                "workspace's own."
             )
             raise EndpointError(message) from error
 
-    def _refuse(self, response: Any) -> NoReturn:
+    def _refuse(self, response: "httpx.Response") -> NoReturn:
         data = self._json(response) or {}
         words = data.get("error")
         said = words if isinstance(words, str) else f"no words ({response.text[:200]!r})"
@@ -137,7 +143,7 @@ class Connection:
         kind = ArtifactError if status == 422 else RequestError
         raise kind(f"The server at {self.url} refused: {said}")
 
-    def _json(self, response: Any) -> dict[str, Any] | None:
+    def _json(self, response: "httpx.Response") -> dict[str, Any] | None:
         try:
             data = json.loads(response.content)
         except ValueError:

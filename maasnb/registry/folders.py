@@ -34,8 +34,8 @@ class FolderStore:
             return _create(path, content)
         except OSError as error:
             message = (
-                f"The file {str(path)!r} cannot be written ({error.strerror or error}). Make room or "
-                "choose another folder: %env MAASNB_HOME=/a/folder/you/own"
+                f"The file {str(path)!r} cannot be written ({error.strerror or error}). Make room "
+                "or choose another folder: %env MAASNB_HOME=/a/folder/you/own"
             )
             raise WorkspaceError(message) from error
 

@@ -1,7 +1,7 @@
-"""Published models: a name, its versions 1, 2, ..., each an immutable manifest, and the blobs that they share.
+"""Published models: a name, its versions 1, 2, ..., and the blobs that they share.
 
-Keys: `blobs/sha256/<digest>` and `models/<name>/<version>/manifest.json`. A version is created in one step, after its blobs,
-so a version that is listed is whole.
+Keys: `blobs/sha256/<digest>` and `models/<name>/<version>/manifest.json`. A version is created in
+one step, after its blobs, so a version that is listed is whole.
 """
 
 import dataclasses
@@ -57,8 +57,8 @@ class Registry:
         found = digest_of(content)
         if found != digest:
             message = (
-                f"The {len(content)} bytes sent as blob {digest} have the digest {found}; they were "
-                "damaged on the way. Publish again."
+                f"The {len(content)} bytes sent as blob {digest} have the digest {found}; they "
+                "were damaged on the way. Publish again."
             )
             raise ArtifactError(message)
         return self._store.create(f"{BLOBS}/{digest}", content)
@@ -79,7 +79,7 @@ class Registry:
         """Return the blobs of a manifest by digest.
 
         Raises:
-            ArtifactError: one is not stored, or is not of the size that the manifest says.
+            ArtifactError: one is not stored, or has another size than the manifest says.
         """
         contents = {}
         for blob in manifest.blobs:

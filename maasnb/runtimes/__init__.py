@@ -1,1 +1,1 @@
-"""Runtimes: what executes the program of an artifact, and the served model that joins it with its recipe."""
+"""Runtimes: what executes an artifact's program, and the served model joined with its recipe."""

@@ -1,11 +1,11 @@
 """Run ONNX programs by onnxruntime, on the CPU.
 
-A program is loaded from bytes and has no folder, so it cannot name other files; operators outside the standard sets are not
-registered, so a program that needs them is refused.
+A program is loaded from bytes and has no folder, so it cannot name other files; operators outside
+the standard sets are not registered, so a program that needs them is refused.
 """
 
 import os
-from typing import Any
+from typing import cast
 
 import onnxruntime
 
@@ -21,7 +21,7 @@ ONE_THREAD_BYTES = 4 << 20
 class OnnxSession:
     """A loaded ONNX program with one input and one output."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
         """Take a session of onnxruntime."""
         self._session = session
         self._input = session.get_inputs()[0].name
@@ -32,7 +32,7 @@ class OnnxSession:
 
     def run(self, inputs: Array) -> Array:
         """Return the outputs [n, outputs] for prepared inputs [n, ...] float32."""
-        return self._session.run(None, {self._input: inputs})[0]
+        return cast(Array, self._session.run(None, {self._input: inputs})[0])
 
 
 class OnnxRuntime:
@@ -44,7 +44,7 @@ class OnnxRuntime:
         """Load a program from its bytes.
 
         Raises:
-            ArtifactError: onnxruntime refuses it, or its inputs and outputs are not one tensor of float32 each.
+            ArtifactError: onnxruntime refuses it, or it is not one float32 tensor to another.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4

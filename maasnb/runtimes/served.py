@@ -1,7 +1,8 @@
 """A served model: raw examples in, named outputs out.
 
-The one piece of code that joins recipe and program. The notebook checks an export with it before sending, the server checks
-an upload with it before listing, and then answers with it; so all three mean the same by a model's answer.
+The one piece of code that joins recipe and program. The notebook checks an export with it before
+sending, the server checks an upload with it before listing, and then answers with it; so all three
+mean the same by a model's answer.
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ RUNTIMES = {
     "onnx": ("onnxruntime", "maasnb.runtimes.onnx", "OnnxRuntime", "serve"),
     "stablehlo": ("jax", "maasnb.runtimes.stablehlo", "StableHLORuntime", "jax"),
 }
-"""Format -> the package that must be installed, module and class, and the extra that brings the package."""
+"""Format -> package that must be installed, module, class, and the extra with the package."""
 
 MOST_GOLDEN_ROWS = 64
 
@@ -126,10 +127,11 @@ def load(
     """
     program = manifest.program(formats)
     if program is None:
-        has = " and ".join(each.format for each in manifest.programs)
+        has = [each.format for each in manifest.programs]
         message = (
-            f"The model {manifest.name!r} is a {has} program, but here only {' and '.join(formats)} "
-            f"may run. Type: maasnb serve --runtimes {','.join(dict.fromkeys([*formats, has]))}"
+            f"The model {manifest.name!r} is a {' and '.join(has)} program, but here only "
+            f"{' and '.join(formats)} may run. "
+            f"Type: maasnb serve --runtimes {','.join(dict.fromkeys([*formats, *has]))}"
         )
         raise ArtifactError(message)
     session = runtime_for(program.format).load(blobs[program.blob.digest])
@@ -166,7 +168,7 @@ def difference(model: ServedModel, golden: Golden) -> Difference:
     """Run a model on golden examples and return where its answers differ most.
 
     Returns:
-        The tensor and the largest |answer - expected| / max(1, |expected|); infinite where an answer is not finite.
+        The tensor and the largest |answer - expected| / max(1, |expected|), infinite for NaN.
     """
     answers = model.answer(golden.inputs)
     worst = Difference(tensor="", largest=-1.0)

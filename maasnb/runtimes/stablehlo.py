@@ -1,10 +1,8 @@
 """Run StableHLO programs, as `jax.export` writes them, by JAX.
 
-XLA compiles a program once for every batch size. To keep that bounded a batch is padded to the next power of two with zeros,
-and the padding is cut off the outputs.
+XLA compiles a program once for every batch size. To keep that bounded a batch is padded to the next
+power of two with zeros, and the padding is cut off the outputs.
 """
-
-from typing import Any
 
 import jax
 import jax.export
@@ -19,7 +17,7 @@ __all__ = ["StableHLORuntime", "StableHLOSession"]
 class StableHLOSession:
     """A loaded StableHLO program with one input and one output."""
 
-    def __init__(self, exported: Any) -> None:
+    def __init__(self, exported: jax.export.Exported) -> None:
         """Take what `jax.export.deserialize` returned."""
         self._call = jax.jit(exported.call)
         self._compiled: set[int] = set()
@@ -51,14 +49,14 @@ class StableHLORuntime:
         """Load a program from its bytes.
 
         Raises:
-            ArtifactError: JAX refuses it, or its inputs and outputs are not one tensor of float32 each.
+            ArtifactError: JAX refuses it, or it is not one float32 tensor to another.
         """
         try:
             exported = jax.export.deserialize(bytearray(content))
         except Exception as error:
             message = (
-                f"jax cannot load the program: {error!s:.300} Expected what jax.export wrote, by the "
-                f"same or an older jax than {jax.__version__}. Publish the run again."
+                f"jax cannot load the program: {error!s:.300} Expected what jax.export wrote, by "
+                f"the same or an older jax than {jax.__version__}. Publish the run again."
             )
             raise ArtifactError(message) from error
         sides = (exported.in_avals, exported.out_avals)

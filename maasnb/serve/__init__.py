@@ -1,1 +1,1 @@
-"""The server: the wire protocol, tokens, the application, and the embedded server of a workspace."""
+"""The server: wire protocol, tokens, application, and the embedded server of a workspace."""

@@ -1,8 +1,9 @@
 """The server that a notebook starts for its workspace, and that ends with it.
 
-`server.json` names the last server of a workspace. It is used only if it proves that it holds the workspace's token, so the
-token is never sent to a stranger on the same port. Otherwise a child process is started; it holds the reading end of a pipe
-whose writing end closes when this process ends, however it ends.
+`server.json` names the last server of a workspace. It is used only if it proves that it holds the
+workspace's token, so the token is never sent to a stranger on the same port. Otherwise a child
+process is started; it holds the reading end of a pipe whose writing end closes when this process
+ends, however it ends.
 """
 
 import atexit
@@ -44,7 +45,7 @@ class ServerAddress:
 
 
 def ensure_server(workspace: Path) -> ServerAddress:
-    """Return the live server of a workspace; start one that ends with this process where there is none.
+    """Return the live server of a workspace; start one that ends with this process if need be.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
@@ -77,7 +78,7 @@ def live_server(workspace: Path) -> ServerAddress | None:
 
 
 def stop_server(workspace: Path) -> None:
-    """End the server that this process started for a workspace, if it did, and wait until it has ended."""
+    """End the server that this process started for a workspace, and wait until it has ended."""
     child = _children.pop(workspace, None)
     if child is None:
         return
@@ -126,7 +127,7 @@ def _start(workspace: Path) -> ServerAddress:
 
 
 def _announced(child: subprocess.Popen[bytes]) -> str:
-    """Return the URL that the server prints once it answers; empty where it ended or takes too long."""
+    """Return the URL that the server prints once it answers; empty where it did not start."""
     lines: list[bytes] = []
     output = child.stdout
     assert output is not None

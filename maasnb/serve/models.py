@@ -1,7 +1,7 @@
-"""The models that a server answers with: loaded at their first request, kept, the oldest dropped when there are many.
+"""The models that a server answers with: loaded at their first request, then kept.
 
-The newest version of a name is looked up in the registry at most once a second, because another server on the same
-workspace may have published one.
+The newest version of a name is looked up in the registry at most once a second, because another
+server on the same workspace may have published one.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class Models:
         """Check an uploaded artifact by running it, and make it a version only then.
 
         Raises:
-            ArtifactError: a blob is missing, the program is refused, or it does not reproduce the golden pairs.
+            ArtifactError: a blob is missing, or the program fails on the golden pairs.
         """
         served, example = await asyncio.to_thread(self._verified, manifest)
         published = await asyncio.to_thread(self.registry.publish, manifest)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import ipaddress
 import json
 import logging
@@ -12,18 +13,24 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from maasnb.artifacts.manifest import FORMATS
 from maasnb.errors import EndpointError, OptionError, missing_package, unknown_name
+from maasnb.files import write_whole
 from maasnb.registry.models import open_registry
 from maasnb.runtimes.served import runtime_for
 from maasnb.serve.tokens import workspace_token
 from maasnb.settings import writable_folder
 
+if TYPE_CHECKING:
+    import uvicorn
+
 __all__ = ["SERVER_FILE", "ServerOptions", "is_loopback", "run_server"]
 
 SERVER_FILE = "server.json"
+STARTED_LOOK_S = 0.005
 PARENT_LOOK_S = 0.5
 DRAIN_S = 3
 
@@ -91,18 +98,20 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=DRAIN_S,
     )
     server = uvicorn.Server(config)
-    started = _when_started(server, lambda: _announce(url, workspace, announce))
+    tell = functools.partial(_announce, url, workspace, announce)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(server, listening, started, embedded=options.embedded))
+            runner.run(_serve(server, listening, tell, embedded=options.embedded))
     except KeyboardInterrupt:
         logging.getLogger(__name__).info("Interrupted")
     finally:
         _forget(workspace / SERVER_FILE, url)
 
 
-async def _serve(server: Any, listening: socket.socket, started: Any, *, embedded: bool) -> None:
-    watch = [asyncio.create_task(started())]
+async def _serve(
+    server: "uvicorn.Server", listening: socket.socket, tell: Callable[[], None], *, embedded: bool
+) -> None:
+    watch = [asyncio.create_task(_tell_when_started(server, tell))]
     if embedded:
         _end_with_input(server)
         watch.append(asyncio.create_task(_end_with_parent(server)))
@@ -111,17 +120,13 @@ async def _serve(server: Any, listening: socket.socket, started: Any, *, embedde
         task.cancel()
 
 
-def _when_started(server: Any, call: Callable[[], None]) -> Any:
-    async def wait() -> None:
-        while not server.started and not server.should_exit:
-            await asyncio.sleep(0.005)
-        if server.started:
-            call()
-
-    return wait
+async def _tell_when_started(server: "uvicorn.Server", tell: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(STARTED_LOOK_S)
+    tell()
 
 
-def _end_with_input(server: Any) -> None:
+def _end_with_input(server: "uvicorn.Server") -> None:
     """End when the pipe on the standard input closes, which happens however the parent ends."""
 
     def wait() -> None:
@@ -133,7 +138,7 @@ def _end_with_input(server: Any) -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-async def _end_with_parent(server: Any) -> None:
+async def _end_with_parent(server: "uvicorn.Server") -> None:
     """End when the parent is gone although a fork of it still holds the pipe."""
     parent = os.getppid()
     while os.getppid() == parent:
@@ -143,9 +148,7 @@ async def _end_with_parent(server: Any) -> None:
 
 def _announce(url: str, workspace: Path, announce: Callable[[str], None]) -> None:
     content = json.dumps({"url": url, "pid": os.getpid()}) + "\n"
-    temporary = workspace / f"{SERVER_FILE}.{os.getpid()}"
-    temporary.write_text(content)
-    temporary.replace(workspace / SERVER_FILE)
+    write_whole(workspace / SERVER_FILE, content.encode())
     announce(url)
 
 
@@ -158,9 +161,9 @@ def _forget(path: Path, url: str) -> None:
 def _check(options: ServerOptions) -> None:
     if not is_loopback(options.host) and not options.insecure:
         message = (
-            f"The address {options.host!r} is reached by other machines, and the token would travel "
-            "unencrypted; expected a loopback address. Type: maasnb serve --host 127.0.0.1, put a "
-            "proxy with TLS before it, or add --insecure."
+            f"The address {options.host!r} is reached by other machines, and the token would "
+            "travel unencrypted; expected a loopback address. Type: maasnb serve --host 127.0.0.1, "
+            "put a proxy with TLS before it, or add --insecure."
         )
         raise OptionError(message)
     for name in options.runtimes:
@@ -188,7 +191,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _uvicorn() -> Any:
+def _uvicorn() -> ModuleType:
     try:
         import starlette  # noqa: F401, PLC0415 - asked for here to name the extra
         import uvicorn  # noqa: PLC0415 - needs the extra "serve"
@@ -197,7 +200,7 @@ def _uvicorn() -> Any:
     return uvicorn
 
 
-def _loop_factory() -> Any:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - not there on Windows
     except ImportError:

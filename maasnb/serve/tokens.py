@@ -48,7 +48,7 @@ def same_token(given: str, token: str) -> bool:
 
 
 def identity_proof(token: str, nonce: str) -> str:
-    """Return what only a holder of the token can answer to a nonce; the token itself is not shown."""
+    """Return what only a holder of the token can answer to a nonce; it does not show the token."""
     text = f"maasnb identity {nonce}".encode()
     return hmac.new(token.encode(), text, hashlib.sha256).hexdigest()
 

@@ -1,9 +1,11 @@
 """The Open Inference Protocol V2 in JSON: a request's bytes to arrays, arrays to an answer's bytes.
 
-Nothing in a request is believed. Names, datatypes and shapes must be those of the model's signature, a shape must match the
-numbers that were sent before any array is made, and every refusal says what was expected.
+Nothing in a request is believed. Names, datatypes and shapes must be those of the model's
+signature, a shape must match the numbers that were sent before any array is made, and every refusal
+says what was expected.
 """
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -203,8 +205,8 @@ def _flat(data: list[Any], shape: tuple[int, ...], name: str) -> list[Any]:
         wanted = shape[depth] if depth < len(shape) else -1
         if set(map(type, level)) != {list} or set(map(len, level)) != {wanted}:
             message = (
-                f"The nested 'data' of the input {name!r} is not of the shape {list(shape)}; expected "
-                "lists nested like the shape, or one flat list."
+                f"The nested 'data' of the input {name!r} is not of the shape {list(shape)}; "
+                "expected lists nested like the shape, or one flat list."
             )
             raise RequestError(message)
         level = list(chain.from_iterable(level))
@@ -219,20 +221,17 @@ def _typed(numbers: list[Any], tensor: Tensor) -> Array:
         wrong = next(each for each in numbers if type(each) not in accepted)
         kinds = {"b": "true or false", "f": "numbers"}.get(kind, "whole numbers")
         message = (
-            f"The input {tensor.name!r} holds {wrong!r:.40}; expected {kinds}, because its datatype "
-            f"is {tensor.datatype}."
+            f"The input {tensor.name!r} holds {wrong!r:.40}; expected {kinds}, because its "
+            f"datatype is {tensor.datatype}."
         )
         raise RequestError(message)
-    try:
-        with np.errstate(over="ignore"):
-            array = np.array(numbers, dtype=tensor.dtype)
-        finite = kind != "f" or bool(np.isfinite(array).all())
-    except OverflowError:
-        finite = False
-    if not finite:
+    array: Array | None = None
+    with contextlib.suppress(OverflowError), np.errstate(over="ignore"):
+        array = np.array(numbers, dtype=tensor.dtype)
+    if array is None or (kind == "f" and not np.isfinite(array).all()):
         message = (
-            f"The input {tensor.name!r} holds a number that {tensor.datatype} cannot hold; expected "
-            "finite numbers in its range."
+            f"The input {tensor.name!r} holds a number that {tensor.datatype} cannot hold; "
+            "expected finite numbers in its range."
         )
         raise RequestError(message)
     return array
@@ -247,5 +246,5 @@ def _names(names: Mapping[str, Any] | tuple[str, ...]) -> str:
 
 
 def _example(tensor: Tensor) -> str:
-    shape = [1, *tensor.shape[1:]]
-    return f'{{"name": "{tensor.name}", "datatype": "{tensor.datatype}", "shape": {shape}, "data": [...]}}'
+    fields = f'"name": "{tensor.name}", "datatype": "{tensor.datatype}"'
+    return f'{{{fields}, "shape": {[1, *tensor.shape[1:]]}, "data": [...]}}'

@@ -1,11 +1,11 @@
 import dataclasses
 
 import pytest
-from small_runs import small_artifact
 
 from maasnb.artifacts.artifact import Artifact, read, write
 from maasnb.artifacts.blobs import digest_of
 from maasnb.errors import ArtifactError
+from tests.small_runs import small_artifact
 
 
 def test_an_artifact_comes_back_from_its_folder(tmp_path):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from small_runs import changed, small_artifact, small_run
 
 from maasnb.artifacts.blobs import arrays_from_bytes
 from maasnb.artifacts.freezing import freeze
 from maasnb.errors import ExportError, OptionError
+from tests.small_runs import changed, small_artifact, small_run
 
 
 def test_the_same_run_gives_the_same_bytes(backend):
@@ -42,7 +42,7 @@ def test_the_signature_keeps_the_datatype_of_the_raw_data():
 
 
 def test_an_untrained_run_is_refused():
-    with pytest.raises(ExportError, match="has taken no training step.*Train it first"):
+    with pytest.raises(ExportError, match=r"has taken no training step.*Train it first"):
         freeze(changed(small_run(), steps=0), "small")
 
 

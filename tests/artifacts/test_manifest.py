@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from small_runs import small_artifact
 
 from maasnb.artifacts.manifest import Manifest, check_name
 from maasnb.errors import ArtifactError, OptionError
+from tests.small_runs import small_artifact
 
 
 def test_a_manifest_comes_back_as_it_was():

@@ -2,10 +2,10 @@ import dataclasses
 import threading
 
 import pytest
-from small_runs import small_artifact
 
 from maasnb.errors import ArtifactError, UnknownNameError, WorkspaceError
 from maasnb.registry.models import open_registry
+from tests.small_runs import small_artifact
 
 
 @pytest.fixture

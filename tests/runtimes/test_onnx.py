@@ -28,7 +28,9 @@ def test_a_program_runs_for_any_batch():
         assert session.prompt(rows)
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\x80\x04\x95."], ids=["empty", "junk", "pickle"])
+@pytest.mark.parametrize(
+    "content", [b"", b"junk", b"\x80\x04\x95."], ids=["empty", "junk", "pickle"]
+)
 def test_bytes_that_are_no_program_are_refused(content):
     with pytest.raises(ArtifactError, match="cannot load the program"):
         OnnxRuntime().load(content)
@@ -55,7 +57,9 @@ def test_an_operator_that_is_not_standard_is_refused():
 
 
 def test_a_program_of_another_datatype_is_refused():
-    content = program([helper.make_node("Neg", ["inputs"], ["outputs"])], element=TensorProto.DOUBLE)
+    content = program(
+        [helper.make_node("Neg", ["inputs"], ["outputs"])], element=TensorProto.DOUBLE
+    )
     with pytest.raises(ArtifactError, match="expected one float32 tensor each"):
         OnnxRuntime().load(content)
 

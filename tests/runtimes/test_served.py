@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_runs import small_artifact, small_run
 
 from maasnb.errors import ArtifactError, UnknownNameError
 from maasnb.runtimes.served import Golden, difference, load, read_golden, runtime_for
+from tests.small_runs import small_artifact, small_run
 
 
 @pytest.mark.parametrize("dataset", ["digits", "diabetes"])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from small_runs import small_artifact
 
 from maasnb.errors import ArtifactError
 from maasnb.runtimes.stablehlo import StableHLORuntime
+from tests.small_runs import small_artifact
 
 jax = pytest.importorskip("jax")
 

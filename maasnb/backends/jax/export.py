@@ -1,5 +1,8 @@
 """A flax model as a StableHLO program of any batch, head included, made by `jax.export`."""
 
+import contextlib
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -39,7 +42,8 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
     (batch,) = export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), jnp.float32)
     try:
-        exported = export.export(jax.jit(program), platforms=PLATFORMS)(shape)
+        with _no_sources():
+            exported = export.export(jax.jit(program), platforms=PLATFORMS)(shape)
         return ProgramFile(format="stablehlo", content=bytes(exported.serialize()))
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
@@ -50,3 +54,14 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
             "array values, no host callbacks, and shapes taken from the input."
         )
         raise ExportError(message) from error
+
+
+@contextlib.contextmanager
+def _no_sources() -> Iterator[None]:
+    """Leave out the stack traces: they name files of this machine and change with the line."""
+    limit = jax.config.jax_traceback_in_locations_limit  # pyright: ignore[reportAttributeAccessIssue]
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_traceback_in_locations_limit", limit)

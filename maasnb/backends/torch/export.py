@@ -6,6 +6,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,15 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
         )
         raise ExportError(message) from error
     assert exported is not None
+    _forget_sources(exported.model)
     return ProgramFile(format="onnx", content=exported.model_proto.SerializeToString())
+
+
+def _forget_sources(model: Any) -> None:  # noqa: ANN401 - onnx_ir has no type that torch exposes
+    """Take out the stack traces: they name files of this machine and change with the line."""
+    for graph in (model.graph, *(function.graph for function in model.functions.values())):
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
 
 
 @contextlib.contextmanager
