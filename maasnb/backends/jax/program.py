@@ -45,10 +45,10 @@ class JaxPlaced:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JaxLosses:
-    """Hold losses on the device: arrays that joined begin with those of `count` steps."""
+    """Hold losses on the device: of each example [steps, batch], and how many are real."""
 
     parts: list[jax.Array]
-    count: int
+    counts: Array
 
 
 def parameter_names(params: nnx.State) -> list[str]:
@@ -132,12 +132,12 @@ class JaxProgram:
             capacity = self.longest_chunk(placed, rows.indices.shape[1])
             arguments = _given(rows, lr, capacity)
             leaves, losses = self._steps.many(state.leaves, *given, *arguments, np.int32(len(rows)))
-            return JaxState(leaves), JaxLosses([losses], len(rows))
+            return JaxState(leaves), JaxLosses([losses], rows.counts)
         leaves, losses = state.leaves, []
         for step in range(len(rows)):
             leaves, loss = self._steps.one(leaves, *given, *_given(rows.at(step), lr))
             losses.append(loss)
-        return JaxState(leaves), JaxLosses(losses, len(rows))
+        return JaxState(leaves), JaxLosses(losses, rows.counts)
 
     def statistics(
         self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
@@ -146,12 +146,12 @@ class JaxProgram:
         leaves, losses, norms = self._steps.measured(
             state.leaves, placed.inputs, placed.targets, *_given(rows, lr)
         )
-        return JaxState(leaves), JaxLosses([losses], 1), norms
+        return JaxState(leaves), JaxLosses([losses], rows.counts), norms
 
     def host(self, losses: JaxLosses) -> Array:
         """Wait for losses."""
-        parts = [np.atleast_1d(part) for part in jax.device_get(losses.parts)]
-        return np.concatenate(parts)[: losses.count].astype(np.float64)
+        examples = np.concatenate(jax.device_get(losses.parts))[: len(losses.counts)]
+        return examples.sum(axis=1, dtype=np.float64) / losses.counts
 
     def host_statistics(self, statistics: tuple[jax.Array, jax.Array]) -> Statistics:
         """Wait for statistics."""

@@ -79,25 +79,30 @@ class Steps:
     def _step(
         self, leaves: Leaves, batch: _Batch, seed: jax.Array, lr: jax.Array
     ) -> tuple[Leaves, jax.Array, tuple[Any, Any, Any]]:
-        """Take one step; also return what statistics are made of."""
+        """Take one step; return the loss of each example, and what statistics are made of.
+
+        The losses are averaged on the host: inside the program XLA fuses a mean with what is
+        around it, so that its last bit would depend on whether the step is measured.
+        """
         structure = self._structure
         params, memory, rest = jax.tree.unflatten(structure.tree, leaves)
         random = structure.streams.at(seed, batch.steps)
 
-        def objective(params: nnx.State) -> tuple[jax.Array, Any]:
+        def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
             model = nnx.merge(structure.training, params, random, rest, copy=True)
             losses = self._loss(model(batch.inputs), batch.targets)
             after = nnx.split(model, nnx.Param, nnx.RngState, ...)[3]
             if not structure.ragged:
-                return losses.mean(), after
+                return losses.mean(), (losses, after)
             real = jnp.arange(len(losses)) < batch.counts
-            return jnp.where(real, losses, 0).sum() / batch.counts, after
+            losses = jnp.where(real, losses, 0)
+            return losses.sum() / batch.counts, (losses, after)
 
-        (loss, rest), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+        (_, (losses, rest)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
         direction, memory = self._transformation.update(gradients, memory, params)
         updates = jax.tree.map(lambda part: -lr * part, direction)
         after = jax.tree.leaves((optax.apply_updates(params, updates), memory, rest))
-        return after, loss, (params, gradients, updates)
+        return after, losses, (params, gradients, updates)
 
     def _take_steps(
         self,
@@ -114,10 +119,11 @@ class Steps:
         def body(number: jax.Array, carry: tuple[Leaves, jax.Array]) -> tuple[Leaves, jax.Array]:
             leaves, losses = carry
             batch = jax.tree.map(lambda part: part[number], batches)
-            after, loss, _ = self._step(leaves, batch, seed, lr)
-            return after, losses.at[number].set(loss)
+            after, found, _ = self._step(leaves, batch, seed, lr)
+            return after, losses.at[number].set(found)
 
-        return jax.lax.fori_loop(0, count, body, (leaves, jnp.zeros(len(batches.steps))))
+        losses = jnp.zeros(batches.targets.shape[:2])
+        return jax.lax.fori_loop(0, count, body, (leaves, losses))
 
     def _take_one_step(
         self,
@@ -129,8 +135,8 @@ class Steps:
         lr: jax.Array,
     ) -> tuple[Leaves, jax.Array]:
         batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
-        after, loss, _ = self._step(leaves, batch, seed, lr)
-        return after, loss
+        after, losses, _ = self._step(leaves, batch, seed, lr)
+        return after, losses[None]
 
     def _take_measured_step(
         self,
@@ -142,9 +148,8 @@ class Steps:
         lr: jax.Array,
     ) -> tuple[Leaves, jax.Array, tuple[jax.Array, jax.Array]]:
         batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
-        after, loss, (params, gradients, updates) = self._step(leaves, batch, seed, lr)
-        weights = _norms(params)
-        return after, loss[None], (_norms(gradients), _norms(updates) / weights)
+        after, losses, (params, gradients, updates) = self._step(leaves, batch, seed, lr)
+        return after, losses[None], (_norms(gradients), _norms(updates) / _norms(params))
 
     def _outputs(
         self, leaves: Leaves, inputs: jax.Array, targets: jax.Array
