@@ -106,7 +106,7 @@ class Program(Protocol):
 
     @property
     def mode(self) -> str:
-        """Return how steps are executed, as the run's record has it."""
+        """Return how steps are executed; a rule of the model and the device, not of time."""
         ...
 
     def init(self, seed: int) -> State:
@@ -209,9 +209,16 @@ class Backend(Protocol):
         ...
 
     def compile(
-        self, model: Model, task: Task, optimizer: Optimizer, *, ragged: bool, device: str | None
+        self,
+        model: Model,
+        task: Task,
+        optimizer: Optimizer,
+        *,
+        inputs: Array,
+        ragged: bool,
+        device: str | None,
     ) -> Program:
-        """Prepare training; `ragged` says that some batches have padded rows."""
+        """Prepare training; `inputs` are two examples, `ragged` says that batches are padded."""
         ...
 
     def predict(self, model: Model, task: Task, inputs: Array) -> Array:

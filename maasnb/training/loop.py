@@ -6,6 +6,7 @@ form of the same step, which also returns gradient norms and update ratios. From
 state is kept; when a loss is not finite, the loop goes back to the last good state.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -57,7 +58,9 @@ class Loop:
         except DivergedError as error:
             self._program.update(self._state)
             run.close("diverged", str(error), error)
-        except Exception as error:  # noqa: BLE001 - the run carries the error to whoever waits
+        except BaseException as error:  # noqa: BLE001 - the run carries the error to whoever waits
+            with contextlib.suppress(Exception):  # what was learnt stays, if it can be had
+                self._program.update(self._kept.newest())
             run.close("failed", repr(error), error)
 
     def _start(self, complaints: list[str]) -> None:

@@ -34,6 +34,10 @@ class KeptStates:
         self._at = time.perf_counter()
         self._interval_s = max(_KEEP_EVERY_S, (self._at - began) / _KEEP_SHARE)
 
+    def newest(self) -> Any:  # noqa: ANN401 - opaque
+        """Return a state like the newest copy."""
+        return self._program.revert(self._copies[-1][1])
+
     def replay(
         self,
         bad_step: int,

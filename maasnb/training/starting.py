@@ -1,6 +1,7 @@
 """The verb `train`: check what was asked, make the run, and start its thread."""
 
 import math
+import re
 import threading
 from collections.abc import Mapping
 from importlib import metadata
@@ -61,17 +62,20 @@ def train(
     """
     backend = backend_of(model)
     _check(data, epochs=epochs, batch=batch, lr=lr, seed=seed)
+    examples = data.train.inputs[:2]
     task = make_task(
         kind=data.kind,
         labels=data.labels,
         targets=data.target_width,
-        output_shape=backend.output_shape(model, data.train.inputs[:2]),
+        output_shape=backend.output_shape(model, examples),
         final_activation=backend.final_activation(model),
         loss=loss,
     )
     rule = make_optimizer(optimizer)
     batches = Batches(size=len(data.train), batch=batch, seed=seed)
-    program = backend.compile(model, task, rule, ragged=batches.ragged, device=device)
+    program = backend.compile(
+        model, task, rule, inputs=examples, ragged=batches.ragged, device=device
+    )
     settings = {
         "epochs": epochs,
         "batch": batch,
@@ -79,34 +83,54 @@ def train(
         "lr": lr,
         "loss": task.loss,
         "seed": seed,
+        "mode": program.mode,
     }
     occupy(model)
     try:
-        record = Record(
-            name or f"{data.name}-{backend.name}",
-            _summary(model, backend, data, task, settings, mode=program.mode),
-        )
-        run = Run(
-            record,
-            model=model,
-            backend=backend,
-            data=data,
-            task=task,
-            settings=settings,
-            environment=_environment(backend),
-            epochs=epochs,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        run = _make_run(name, model, backend, data, task, settings, batches.steps_per_epoch)
         complaints = list(observers_told(run))
         loop = Loop(run, program, batches, lr)
-        thread = threading.Thread(
+        threading.Thread(
             target=loop.run_through, args=(complaints,), name=f"maasnb {run.name}", daemon=True
-        )
-        thread.start()
+        ).start()
     except BaseException:
         release(model)
         raise
     return run.wait().result() if wait else run
+
+
+def _make_run(
+    name: str | None,
+    model: object,
+    backend: Backend,
+    data: Data,
+    task: Task,
+    settings: Mapping[str, Any],
+    steps_per_epoch: int,
+) -> Run:
+    """Open the run's folder and make its handle."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._")[:48] or "data"
+    environment = _environment(backend)
+    summary = {
+        "backend": backend.name,
+        "model": type(model).__name__,
+        "parameters": sum(info.count for info in backend.parameters(model)),
+        "task": task.to_json(),
+        "settings": dict(settings),
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "seed": data.seed},
+        "environment": environment,
+    }
+    return Run(
+        Record(name or f"{readable}-{backend.name}", summary),
+        model=model,
+        backend=backend,
+        data=data,
+        task=task,
+        settings=settings,
+        environment=environment,
+        epochs=settings["epochs"],
+        steps_per_epoch=steps_per_epoch,
+    )
 
 
 def _check(data: object, *, epochs: int, batch: int, lr: float, seed: int) -> None:
@@ -126,28 +150,6 @@ def _check(data: object, *, epochs: int, batch: int, lr: float, seed: int) -> No
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         message = f"seed={seed!r} cannot be used; expected a whole number from 0 up to 2**32 - 1."
         raise OptionError(message)
-
-
-def _summary(
-    model: object,
-    backend: Backend,
-    data: Data,
-    task: Task,
-    settings: Mapping[str, Any],
-    *,
-    mode: str,
-) -> dict[str, Any]:
-    parameters = backend.parameters(model)
-    return {
-        "backend": backend.name,
-        "model": type(model).__name__,
-        "parameters": sum(info.count for info in parameters),
-        "task": task.to_json(),
-        "settings": dict(settings),
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "seed": data.seed},
-        "environment": _environment(backend),
-        "mode": mode,
-    }
 
 
 def _environment(backend: Backend) -> dict[str, str]:

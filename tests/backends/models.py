@@ -11,6 +11,7 @@ CLASSES = Task(
     kind="classification", loss="cross_entropy", outputs=3, given="logits", labels=("a", "b", "c")
 )
 SPEC = Spec(input=(4,), layers=(Dense(8, "tanh"), Dense(3)))
+EXAMPLE = np.zeros((2, 4), np.float32)
 NOISY = Spec(input=(4,), layers=(Dense(8, "tanh"), Dropout(0.5), Dense(3)))
 
 
@@ -39,7 +40,7 @@ def train(
     """Take steps in chunks; return the program, the state and the losses."""
     batches = Batches(size=size, batch=batch, seed=0)
     program = backend.compile(
-        model, CLASSES, make_optimizer(optimizer), ragged=batches.ragged, device="cpu"
+        model, CLASSES, make_optimizer(optimizer), inputs=EXAMPLE, ragged=batches.ragged, device="cpu"
     )
     state, placed = program.init(0), program.place(*examples(size))
     losses, step = [], 0

@@ -99,6 +99,7 @@ class JaxBackend:
         task: Task,
         optimizer: Optimizer,
         *,
+        inputs: Array,
         ragged: bool,
         device: str | None,
     ) -> JaxProgram:
@@ -111,7 +112,7 @@ class JaxBackend:
             message = f"This {type(model).__name__} has no trainable parameters (nnx.Param)."
             raise ModelError(message)
         chosen = next(iter(devices.values())) if device is None else {**aliases, **devices}[device]
-        return JaxProgram(model, task, optimizer, chosen, ragged=ragged)
+        return JaxProgram(model, task, optimizer, chosen, inputs=inputs, ragged=ragged)
 
     def predict(self, model: nnx.Module, task: Task, inputs: Array) -> Array:
         """Return probabilities or values for prepared inputs."""

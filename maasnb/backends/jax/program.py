@@ -66,6 +66,7 @@ class JaxProgram:
         optimizer: Optimizer,
         device: Any,  # noqa: ANN401 - jax.Device is no type for pyright
         *,
+        inputs: Array,
         ragged: bool,
     ) -> None:
         """Split the model into its structure and its leaves."""
@@ -93,11 +94,12 @@ class JaxProgram:
             ragged=ragged,
         )
         self._steps = compiled_steps(structure)
+        self._looped = device.platform != "cpu" or not _convolves(evaluation, inputs)
 
     @property
     def mode(self) -> str:
-        """Return `"loop"` (compiled) or `"step"` (a dispatch each); known after the first chunk."""
-        return "step" if self._steps.looped is False else "loop"
+        """Return `"loop"` (many steps are one dispatch) or `"step"` (each is one)."""
+        return "loop" if self._looped else "step"
 
     def longest_chunk(self, placed: JaxPlaced, batch: int) -> int:
         """Return how many steps a chunk may have: a power of two whose batches fit into 64 MiB."""
@@ -125,10 +127,8 @@ class JaxProgram:
         self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
     ) -> tuple[JaxState, JaxLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
-        if self._steps.looped is None:
-            self._steps.looped = not self._slow_in_a_loop(placed, rows)
         given = (placed.inputs, placed.targets)
-        if self._steps.looped:
+        if self._looped:
             capacity = self.longest_chunk(placed, rows.indices.shape[1])
             arguments = _given(rows, lr, capacity)
             leaves, losses = self._steps.many(state.leaves, *given, *arguments, np.int32(len(rows)))
@@ -201,20 +201,16 @@ class JaxProgram:
         tree = jax.tree.unflatten(self._tree, self._types)
         return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
 
-    def _slow_in_a_loop(self, placed: JaxPlaced, rows: Rows) -> bool:
-        """Say whether the step holds a convolution and runs on the CPU.
 
-        XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured
-        with jaxlib 0.10.2); delete this once that is mended.
-        """
-        if self._device.platform != "cpu":
-            return False
+def _convolves(model: nnx.Module, inputs: Array) -> bool:
+    """Say whether a model holds a convolution.
 
-        def one(leaves: Leaves) -> Leaves:
-            arguments = _given(rows.at(0), 0.0)
-            return self._steps.one(leaves, placed.inputs, placed.targets, *arguments)[0]
-
-        return "conv_general_dilated" in str(jax.make_jaxpr(one)(self._types))
+    XLA's CPU backend runs convolutions inside a loop at 0.4 of their speed outside (measured with
+    jaxlib 0.10.2); delete this once that is mended.
+    """
+    graph, state = nnx.split(model)
+    program = jax.make_jaxpr(lambda state, x: nnx.merge(graph, state)(x))(state, inputs)
+    return "conv_general_dilated" in str(program)
 
 
 def _given(

@@ -74,7 +74,6 @@ class Steps:
         self.one = jax.jit(self._take_one_step, donate_argnums=0)
         self.measured = jax.jit(self._take_measured_step, donate_argnums=0)
         self.outputs = jax.jit(self._outputs)
-        self.looped: bool | None = None  # whether many steps are one dispatch; None until known
 
     def _step(
         self, leaves: Leaves, batch: _Batch, seed: jax.Array, lr: jax.Array

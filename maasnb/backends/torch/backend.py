@@ -106,6 +106,7 @@ class TorchBackend:
         task: Task,
         optimizer: Optimizer,
         *,
+        inputs: Array,  # noqa: ARG002 - torch needs no shapes beforehand
         ragged: bool,  # noqa: ARG002 - torch takes a smaller batch as it is
         device: str | None,
     ) -> TorchProgram:
