@@ -102,7 +102,8 @@ def __dir__() -> list[str]:
 
 def _show_runs() -> None:
     """Have runs shown where IPython runs or a person looks; a plain script stays silent."""
-    if "IPython" in sys.modules or sys.stderr.isatty():
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None or sys.stderr.isatty():
         importlib.import_module("maasnb.panels.progress").attach()
 
 

@@ -1,4 +1,7 @@
-"""Files that are either whole or not there: written beside their place, flushed to the disk, then renamed."""
+"""Files that are either whole or not there.
+
+They are written beside their place, flushed to the disk, then renamed.
+"""
 
 import contextlib
 import os

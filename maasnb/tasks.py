@@ -36,14 +36,19 @@ OPTIMIZERS: dict[str, dict[str, float]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Optimizer:
-    """Name an optimiser and its numbers; the learning rate is apart, because it may change."""
+    """Name an optimiser and its numbers; the learning rate is apart, because it may change.
+
+    Attributes:
+        name: one of `OPTIMIZERS`.
+        numbers: pairs of a number's name and its value, so that an optimiser can be a key.
+    """
 
     name: str
-    numbers: Mapping[str, float]
+    numbers: tuple[tuple[str, float], ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return the optimiser as JSON data."""
-        return {"name": self.name, **self.numbers}
+        return {"name": self.name, **dict(self.numbers)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,7 @@ def make_optimizer(name: str) -> Optimizer:
     """
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    return Optimizer(name=name, numbers=dict(OPTIMIZERS[name]))
+    return Optimizer(name=name, numbers=tuple(OPTIMIZERS[name].items()))
 
 
 def make_task(

@@ -1,32 +1,57 @@
 """What data must be like before anything is done with it, and the errors that say what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast, get_args
 
 import numpy as np
 
-from maasnb.errors import DataError, unknown_name
+from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.tasks import Kind
 
-__all__ = ["as_inputs", "as_targets"]
+__all__ = ["as_inputs", "as_seed", "as_targets"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_NAMED_COLUMNS = 5  # more would not be read
+_SHOWN = 8  # more would not be read
 
 
-def as_inputs(x: Any, features: Sequence[str] | None) -> Array:  # noqa: ANN401 - any array-like
+def as_seed(seed: object) -> int:
+    """Return a seed as a whole number that every generator takes.
+
+    Raises:
+        OptionError: it is none.
+    """
+    number = int(seed) if isinstance(seed, int | np.integer) and not isinstance(seed, bool) else -1
+    if not 0 <= number < 2**32:
+        message = (
+            f"seed={seed!r} cannot be used; expected a whole number from 0 up to 2**32 - 1. "
+            "Type: seed=0"
+        )
+        raise OptionError(message)
+    return number
+
+
+def as_inputs(
+    x: Any,  # noqa: ANN401 - any array-like
+    features: Sequence[str] | None,
+    way_out: str = "keep = {keep}; mb.data(x[keep], y[keep])",
+) -> Array:
     """Return inputs [n, ...] as an array of numbers.
 
     Args:
         x: inputs [n, ...].
         features: the columns' names, for messages; None for numbers.
+        way_out: the code to type where rows must be left out; `{keep}` stands for their choice.
 
     Raises:
-        DataError: there are none, they are no numbers, or some are NaN or infinite (names the columns).
+        DataError: there are none, they are no numbers, or some are NaN or infinite (names the
+            columns).
     """
-    array = np.asarray(x)
-    if array.ndim == 0 or array.size == 0:
+    array = _as_array(x, "inputs")
+    if array.ndim == 0:
+        message = f"The inputs are one {type(x).__name__}; expected an array [n, ...]."
+        raise DataError(message)
+    if array.size == 0:
         message = f"The inputs are empty (shape {array.shape}); expected an array [n, ...]."
         raise DataError(message)
     if array.dtype.kind not in "biuf":
@@ -35,34 +60,15 @@ def as_inputs(x: Any, features: Sequence[str] | None) -> Array:  # noqa: ANN401 
             "Type: x = x.astype(float), and encode texts as numbers first."
         )
         raise DataError(message)
-    if array.ndim == 1:
-        array = array[:, None]
-    if features is not None and len(features) != array[0].size:
+    columns = array.reshape(len(array), -1)
+    if features is not None and len(features) != columns.shape[1]:
         message = (
-            f"There are {len(features)} names of features, but each example has {array[0].size} "
-            "values; expected one name a value."
+            f"There are {len(features)} names of features, but each example has "
+            f"{columns.shape[1]} values; expected one name a value."
         )
         raise DataError(message)
-    _check_finite(array, features)
-    return array
-
-
-def _check_finite(array: Array, features: Sequence[str] | None) -> None:
-    bad = ~np.isfinite(array).reshape(len(array), -1)
-    if not bad.any():
-        return
-    columns = np.flatnonzero(bad.any(axis=0))
-    shown = ", ".join(
-        f"{features[column] if features is not None else column} ({bad[:, column].sum()})"
-        for column in columns[:_NAMED_COLUMNS]
-    )
-    more = f" and {len(columns) - _NAMED_COLUMNS} more" if len(columns) > _NAMED_COLUMNS else ""
-    message = (
-        f"The inputs hold NaN or infinities: in {bad.any(axis=1).sum()} of {len(array)} examples, in the "
-        f"columns {shown}{more} (how many). Leave those rows out: keep = np.isfinite(x).all(axis=1); "
-        "mb.data(x[keep], y[keep])"
-    )
-    raise DataError(message)
+    _check_finite(columns, features, way_out.format(keep=_finite_rows("x", array)))
+    return columns if array.ndim == 1 else array
 
 
 def as_targets(
@@ -86,7 +92,7 @@ def as_targets(
         DataError: the lengths differ, values are not finite, or a label is outside the classes.
         UnknownNameError: there is no such kind.
     """
-    array = np.asarray(y)
+    array = _as_array(y, "targets")
     if array.ndim == 0 or len(array) != examples:
         count = "one value" if array.ndim == 0 else f"{len(array)} targets"
         message = (
@@ -94,6 +100,8 @@ def as_targets(
             "Look at x.shape and y.shape."
         )
         raise DataError(message)
+    if array.dtype.kind == "O":
+        array = _without_gaps(array)
     if kind is None:
         kind = "regression" if array.dtype.kind == "f" and labels is None else "classification"
     if kind not in get_args(Kind):
@@ -102,6 +110,51 @@ def as_targets(
         return _as_values(array), kind, ()
     numbers, names = _as_classes(array, labels)
     return numbers, kind, names
+
+
+def _as_array(values: Any, what: str) -> Array:  # noqa: ANN401 - any array-like
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list, a tensor with gradients
+        message = f"The {what} cannot be made an array: {str(error).rstrip('.')}."
+        raise DataError(message) from error
+
+
+def _check_finite(columns: Array, features: Sequence[str] | None, way_out: str) -> None:
+    bad = ~np.isfinite(columns)
+    if not bad.any():
+        return
+    counts = {int(n): int(bad[:, n].sum()) for n in np.flatnonzero(bad.any(axis=0))}
+    shown = [
+        f"{column if features is None else features[column]} ({count})"
+        for column, count in counts.items()
+    ]
+    message = (
+        f"The inputs hold NaN or infinities in {bad.any(axis=1).sum()} of {len(bad)} examples; "
+        f"columns (how many): {_some(shown)}. Leave those rows out: {way_out}"
+    )
+    raise DataError(message)
+
+
+def _finite_rows(name: str, array: Array) -> str:
+    """Return the code that finds the rows without NaN or infinity."""
+    axes = {1: "", 2: ".all(axis=1)"}
+    others = ", ".join(map(str, range(1, array.ndim)))
+    return f"np.isfinite({name})" + axes.get(array.ndim, f".all(axis=({others}))")
+
+
+def _without_gaps(array: Array) -> Array:
+    """Return targets of Python objects in the type that they have in common, if none is missing."""
+    values = cast("list[Any]", array.tolist())
+    missing = sum(value is None or value != value for value in values)
+    if missing:
+        message = (
+            f"{missing} of {len(values)} targets are missing (None or NaN). Leave those rows out: "
+            "keep = [value is not None and value == value for value in y]; "
+            "mb.data(x[keep], y[keep])"
+        )
+        raise DataError(message)
+    return _as_array(values, "targets")
 
 
 def _as_values(array: Array) -> Array:
@@ -116,7 +169,7 @@ def _as_values(array: Array) -> Array:
     if bad.any():
         message = (
             f"{bad.sum()} of {len(values)} targets are NaN or infinite. Leave those rows out: "
-            "keep = np.isfinite(y); mb.data(x[keep], y[keep])"
+            f"keep = {_finite_rows('y', array)}; mb.data(x[keep], y[keep])"
         )
         raise DataError(message)
     return values
@@ -131,20 +184,35 @@ def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tupl
         )
         raise DataError(message)
     if flat.dtype.kind == "f":
-        if not np.all(flat == np.floor(flat)):  # also true where there is a NaN
+        if not np.all(np.isfinite(flat) & (flat == np.floor(flat))):
             message = (
                 "The targets are classes, but some are no whole numbers. "
                 'Type: kind="regression", if they are values.'
             )
             raise DataError(message)
         flat = flat.astype(np.int64)
-    if labels is None:
-        found, numbers = np.unique(flat, return_inverse=True)
-        if len(found) < 2:
-            message = f"All targets are {found[0]!s}; expected at least two classes."
-            raise DataError(message)
-        return numbers.astype(np.int64), tuple(str(label) for label in found)
+    if labels is not None:
+        names = _as_names(labels)
+        return _numbered(flat, names), names
+    found, numbers = np.unique(flat, return_inverse=True)
+    if len(found) < 2:
+        message = f"All targets are {found[0]!s}; expected at least two classes."
+        raise DataError(message)
+    return numbers.astype(np.int64), tuple(str(label) for label in found)
+
+
+def _as_names(labels: Sequence[str]) -> tuple[str, ...]:
     names = tuple(str(label) for label in labels)
+    if isinstance(labels, str) or len(names) < 2 or len(set(names)) < len(names):
+        message = (
+            f"labels={labels!r} cannot be used; expected at least two names, each once. "
+            'Type: labels=["no", "yes"]'
+        )
+        raise DataError(message)
+    return names
+
+
+def _numbered(flat: Array, names: tuple[str, ...]) -> Array:
     # Integers count through the given names; anything else must be one of the names.
     known = {number: number for number in range(len(names))}
     if flat.dtype.kind not in "biu":
@@ -152,11 +220,15 @@ def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tupl
     values = cast("list[Any]", flat.tolist())
     outside = sorted({str(value) for value in values if value not in known})
     if outside:
-        expected = ", ".join(str(value) for value in known)
         message = (
             f"{sum(value not in known for value in values)} targets are outside the {len(names)} "
-            f"classes: {', '.join(outside[:_NAMED_COLUMNS])}. Expected: {expected}. "
+            f"classes: {_some(outside)}. Expected: {_some(known)}. "
             "Give labels= that name every class, or leave labels= out."
         )
         raise DataError(message)
-    return np.array([known[value] for value in values], dtype=np.int64), names
+    return np.array([known[value] for value in values], dtype=np.int64)
+
+
+def _some(names: Collection[object]) -> str:
+    shown = ", ".join(map(str, list(names)[:_SHOWN]))
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,4 +1,7 @@
-"""The verb `data`: raw arrays or a named data set, checked, split, and prepared by a recipe fitted on the training split."""
+"""The verb `data`: arrays or a named data set, checked, split, and prepared by a recipe.
+
+The recipe is fitted on the training split alone; the other splits are prepared with its numbers.
+"""
 
 import dataclasses
 import hashlib
@@ -8,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.checks import as_inputs, as_targets
+from maasnb.datasets.checks import as_inputs, as_seed, as_targets
 from maasnb.datasets.recipes import Recipe, Step, fit_recipe
 from maasnb.datasets.sources import load_source
 from maasnb.errors import DataError, OptionError, missing_package
@@ -17,6 +20,8 @@ from maasnb.tasks import Kind
 __all__ = ["Data", "Split", "data"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_SHOWN_CLASSES = 12  # more would not be read
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,10 +100,11 @@ class Data:
             low, high = self.train.y.min(), self.train.y.max()
             return f"{self.target_width} value{'s' * (self.target_width > 1)}, {low:g} to {high:g}"
         counts = np.bincount(self.train.y, minlength=len(self.labels))
-        shown = ", ".join(
-            f"{label} ({count})" for label, count in zip(self.labels, counts, strict=True)
-        )
-        return f"{len(self.labels)} classes: {shown}"
+        pairs = zip(self.labels, counts, strict=True)
+        shown = [f"{label} ({count})" for label, count in pairs][:_SHOWN_CLASSES]
+        more = len(self.labels) - len(shown)
+        words = ", ".join(shown) + (f" and {more} more" if more else "")
+        return f"{len(self.labels)} classes: {words}"
 
     def __str__(self) -> str:
         """Return a table of what the data is."""
@@ -124,7 +130,8 @@ def data(
 
     Args:
         x: the name of a data set (`"digits"`), or inputs [n, ...] of numbers.
-        y: targets of arrays: classes [n] (integers, strings, booleans) or values [n] or [n, outputs].
+        y: targets of arrays: classes [n] (integers, strings, booleans), or values [n] or
+            [n, outputs].
         split: the parts for train, validation and test; they add up to 1.
         prep: the steps of the recipe; by default those of a named data set, none for arrays.
         labels: the classes' names in order; by default the classes that occur.
@@ -137,82 +144,131 @@ def data(
         The splits, raw and prepared, with the fitted recipe.
 
     Raises:
-        UnknownNameError: there is no data set of that name.
+        UnknownNameError: there is no data set or no kind of that name.
         DataError: lengths differ, inputs hold NaN or infinities, labels are outside the classes.
-        OptionError: the split or the kind cannot be used.
+        OptionError: the split, the recipe or the seed cannot be used.
     """
+    given = _Given(x=x, y=y, prep=prep, labels=labels, features=features, kind=kind)
     if isinstance(x, str):
-        if y is not None:
-            message = f"The data set {x!r} brings its own targets. Type: mb.data({x!r})"
-            raise OptionError(message)
-        source = load_source(x)
-        name, x, y = name or x, source.x, source.y
-        kind = kind or source.kind
-        labels = labels if labels is not None else source.labels
-        features = features if features is not None else source.features
-        prep = source.prep if prep is None else prep
-    if y is None:
+        given, name = _from_source(x, given), name or x
+    return _split_and_prepare(given, split, as_seed(seed), name or "data")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """Hold what a person gave, or what a named data set brings."""
+
+    x: Any
+    y: Any
+    prep: Sequence[Step] | None
+    labels: Sequence[str] | None
+    features: Sequence[str] | None
+    kind: Kind | None
+
+
+def _from_source(name: str, given: _Given) -> _Given:
+    """Return a named data set, with what a person gave in place of its own."""
+    if given.y is not None:
+        message = f"The data set {name!r} brings its own targets. Type: mb.data({name!r})"
+        raise OptionError(message)
+    source = load_source(name)
+    return _Given(
+        x=source.x,
+        y=source.y,
+        prep=source.prep if given.prep is None else given.prep,
+        labels=source.labels if given.labels is None else given.labels,
+        features=source.features if given.features is None else given.features,
+        kind=given.kind or source.kind,
+    )
+
+
+def _split_and_prepare(given: _Given, split: Sequence[float], seed: int, name: str) -> Data:
+    if given.y is None:
         message = "There are inputs but no targets. Type: mb.data(x, y)"
         raise DataError(message)
-    inputs = as_inputs(x, features)
-    targets, kind, names = as_targets(y, len(inputs), kind, labels)
+    inputs = as_inputs(given.x, given.features)
+    targets, kind, labels = as_targets(given.y, len(inputs), given.kind, given.labels)
     parts = _split(targets, split, kind, seed)
-    recipe = fit_recipe(tuple(prep or ()), inputs[parts[0]], targets[parts[0]])
+    recipe = fit_recipe(_as_steps(given.prep), inputs[parts[0]], targets[parts[0]])
     train, validation, test = (_prepare(inputs, targets, rows, recipe) for rows in parts)
     return Data(
-        name=name or "data",
+        name=name,
         kind=kind,
         train=train,
         validation=validation,
         test=test,
         recipe=recipe,
-        labels=names,
-        features=_feature_names(features, inputs),
+        labels=labels,
+        features=_feature_names(given.features, inputs),
         seed=seed,
         fingerprint=_fingerprint(inputs, targets, parts, recipe),
     )
 
 
+def _as_steps(prep: Sequence[Step] | None) -> tuple[Step, ...]:
+    if isinstance(prep, Step | str) or not isinstance(prep, Sequence | None):
+        message = f"prep={prep!r} is no list of steps. Type: prep=[mb.standardize()]"
+        raise OptionError(message)
+    return tuple(prep or ())
+
+
 def _prepare(x: Array, y: Array, rows: Array, recipe: Recipe) -> Split:
     raw_x, raw_y = x[rows], y[rows]
-    targets = recipe.targets(raw_y)
     dtype = np.int32 if y.ndim == 1 else np.float32
-    inputs = recipe.inputs(raw_x) if len(rows) else np.zeros(raw_x.shape, np.float32)
-    return Split(x=raw_x, y=raw_y, inputs=inputs, targets=targets.astype(dtype))
+    with np.errstate(over="ignore", invalid="ignore"):
+        inputs, targets = recipe.inputs(raw_x), recipe.targets(raw_y).astype(dtype)
+    if not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
+        message = (
+            "Some prepared numbers are too large for float32, which models are trained in. "
+            "Type: prep=[mb.standardize()], and mb.standardize_target() for targets; "
+            "or give smaller numbers"
+        )
+        raise DataError(message)
+    return Split(x=raw_x, y=raw_y, inputs=inputs, targets=targets)
 
 
 def _split(targets: Array, split: Sequence[float], kind: Kind, seed: int) -> tuple[Array, ...]:
-    shares = tuple(float(share) for share in split)
-    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or shares[0] == 0:
+    """Return the rows of train, validation and test, each in rising order."""
+    train_size, validation_size, test_size = _sizes(len(targets), split)
+    train, rest = _cut(np.arange(len(targets)), targets, train_size, kind, seed)
+    if not validation_size or not test_size:
+        return (train, rest, rest[:0]) if validation_size else (train, rest[:0], rest)
+    return train, *_cut(rest, targets[rest], validation_size, kind, seed)
+
+
+def _sizes(count: int, split: Sequence[float]) -> tuple[int, int, int]:
+    """Return how many of `count` examples each part gets; a part that is asked for is not empty."""
+    try:
+        shares = tuple(float(share) for share in split)
+    except (TypeError, ValueError):
+        shares = ()
+    if len(shares) != 3 or not abs(sum(shares) - 1) <= 1e-6 or min(shares) < 0 or not shares[0]:
         message = (
-            f"split={tuple(split)!r} cannot be used; expected three parts for train, validation and "
-            "test that add up to 1. Type: split=(0.8, 0.1, 0.1)"
+            f"split={split!r} cannot be used; expected three parts for train, validation and "
+            "test that add up to 1, the first above 0. Type: split=(0.8, 0.1, 0.1)"
         )
         raise OptionError(message)
-    rows = np.arange(len(targets))
-    if shares[0] == 1:
-        return rows, rows[:0], rows[:0]
-    train, rest = _cut(rows, targets, shares[0], kind, seed)
-    if shares[1] == 0:
-        return train, rest[:0], rest
-    if shares[2] == 0:
-        return train, rest, rest[:0]
-    validation, test = _cut(rest, targets[rest], shares[1] / (shares[1] + shares[2]), kind, seed)
-    return train, validation, test
-
-
-def _cut(rows: Array, targets: Array, share: float, kind: Kind, seed: int) -> tuple[Array, Array]:
-    try:
-        from sklearn.model_selection import train_test_split  # noqa: PLC0415 - only splitting needs it
-    except ImportError as error:
-        raise missing_package("Splitting data", "sklearn", "notebook") from error
-    first = round(share * len(rows))
-    if not 0 < first < len(rows):
+    train = round(shares[0] * count)
+    rest = shares[1] + shares[2]
+    validation = round((count - train) * shares[1] / rest) if rest else 0
+    sizes = (train, validation, count - train - validation)
+    if any(share > 0 and not size for share, size in zip(shares, sizes, strict=True)):
         message = (
-            f"{len(rows)} examples are too few for this split. Give more examples, "
-            "or type: split=(1, 0, 0)"
+            f"{count} examples are too few for split={split!r}: the parts would have {train}, "
+            f"{validation} and {sizes[2]}. Give more examples, or type: split=(1, 0, 0)"
         )
         raise DataError(message)
+    return sizes
+
+
+def _cut(rows: Array, targets: Array, first: int, kind: Kind, seed: int) -> tuple[Array, Array]:
+    """Draw `first` of the rows, so that both parts have the classes in proportion if possible."""
+    if first == len(rows):
+        return rows, rows[:0]
+    try:
+        from sklearn.model_selection import train_test_split  # noqa: PLC0415 - only splitting
+    except ImportError as error:
+        raise missing_package("Splitting data", "sklearn", "notebook") from error
     # Stratify where each class can be in both parts; scikit-learn refuses otherwise.
     counts = np.bincount(targets)[np.unique(targets)] if kind == "classification" else np.zeros(1)
     possible = counts.min() >= 2 and min(first, len(rows) - first) >= len(counts)

@@ -1,12 +1,13 @@
 """The verb `runs`: the runs of this workspace, the newest first."""
 
 import dataclasses
-import datetime
+import datetime as dt
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from maasnb.errors import WorkspaceError
 from maasnb.records.record import read_summary, runs_folder
+from maasnb.tables import aligned
 
 __all__ = ["RunRow", "Runs", "runs"]
 
@@ -30,6 +31,17 @@ class RunRow:
 class Runs:
     """Hold the runs of a workspace, the newest first."""
 
+    columns: ClassVar[tuple[str, ...]] = (
+        "run",
+        "status",
+        "started",
+        "backend",
+        "data",
+        "steps",
+        "seconds",
+        "validation",
+    )
+
     rows: tuple[RunRow, ...]
 
     def __len__(self) -> int:
@@ -37,18 +49,14 @@ class Runs:
         return len(self.rows)
 
     def table(self) -> tuple[tuple[str, ...], ...]:
-        """Return a head and a row a run, as text."""
-        head = ("run", "status", "started", "backend", "data", "steps", "seconds", "validation")
-        return (head, *(_cells(row) for row in self.rows))
+        """Return a row a run, as text, in the order of `columns`."""
+        return tuple(_cells(row) for row in self.rows)
 
     def __str__(self) -> str:
         """Return the table as text, or what to do where there are no runs."""
         if not self.rows:
             return "There are no runs in this workspace yet. Type: %maas train net data"
-        table = self.table()
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
-        return "\n".join(line.rstrip() for line in lines)
+        return aligned(self.table(), self.columns)
 
     __repr__ = __str__
 
@@ -60,7 +68,7 @@ def runs() -> Runs:
     for each in folder.iterdir() if folder.is_dir() else ():
         try:
             rows.append(_row(read_summary(each)))
-        except WorkspaceError:  # a folder that is no run; a torn one shows by its absence
+        except (WorkspaceError, ValueError, TypeError):  # no run, or a torn or strange one
             continue
     return Runs(tuple(sorted(rows, key=lambda row: row.created, reverse=True)))
 
@@ -72,10 +80,10 @@ def _row(summary: dict[str, Any]) -> RunRow:
         created=float(summary.get("created", 0)),
         backend=str(summary.get("backend", "?")),
         model=str(summary.get("model", "?")),
-        data=str(summary.get("data", {}).get("name", "?")),
+        data=str(dict(summary.get("data", {})).get("name", "?")),
         steps=int(summary.get("steps", 0)),
         seconds=float(summary.get("seconds", 0)),
-        metrics=dict(summary.get("metrics", {})),
+        metrics={name: float(value) for name, value in dict(summary.get("metrics", {})).items()},
     )
 
 
@@ -83,9 +91,11 @@ def _status(summary: dict[str, Any]) -> str:
     """Return a run's status; one whose kernel is gone without a word is `"lost"`."""
     if "status" in summary:
         return str(summary["status"])
+    if os.name == "nt":  # there, signal 0 is Ctrl-C, and nothing else asks without a package
+        return "running"
     try:
         os.kill(int(summary["pid"]), 0)  # signal 0 only asks whether the process is there
-    except (KeyError, ValueError, ProcessLookupError):
+    except (KeyError, ValueError, TypeError, OverflowError, ProcessLookupError):
         return "lost"
     except PermissionError:
         return "running"
@@ -93,7 +103,7 @@ def _status(summary: dict[str, Any]) -> str:
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    started = datetime.datetime.fromtimestamp(row.created).astimezone().strftime("%Y-%m-%d %H:%M")
+    started = dt.datetime.fromtimestamp(row.created).astimezone().strftime("%Y-%m-%d %H:%M")
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in row.metrics.items())
     seconds = f"{row.seconds:.1f}"
     return row.name, row.status, started, row.backend, row.data, str(row.steps), seconds, metrics

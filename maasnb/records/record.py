@@ -1,6 +1,10 @@
-"""A run's folder: `run.json` says what it is, `events.jsonl` what happened, `checkpoints/` what came of it."""
+"""A run's folder: what the run is, what happened in it, and what came of it.
+
+`run.json` says what the run is, `events.jsonl` holds its events, and `checkpoints/` its states.
+"""
 
 import json
+import math
 import os
 import re
 import time
@@ -36,16 +40,16 @@ class Record:
     """
 
     def __init__(self, name: str, summary: Mapping[str, Any]) -> None:
-        """Make a new folder; where the name is taken, the first free of NAME-2, NAME-3, ... is used.
+        """Make a new folder; where the name is taken, NAME-2, NAME-3, ... are tried.
 
         Raises:
             OptionError: the name cannot be a folder's.
             WorkspaceError: the workspace cannot be written.
         """
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             message = (
-                f"{name!r} cannot be the name of a run; expected up to 64 letters, digits, '.', '_' or "
-                "'-', the first a letter or a digit. Type: name='first-try'"
+                f"{name!r} cannot be the name of a run; expected up to 64 letters, digits, '.', "
+                "'_' or '-', the first a letter or a digit. Type: name='first-try'"
             )
             raise OptionError(message)
         self.folder = _new_folder(writable_folder(runs_folder()), name)
@@ -74,7 +78,8 @@ class Record:
         """Write the arrays of a state as `checkpoints/<step>.safetensors`, whole or not at all."""
         folder = writable_folder(self.folder / "checkpoints")
         path = folder / f"{step}.safetensors"
-        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        # Not np.ascontiguousarray, which makes a single number an array of one.
+        whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         write_whole(path, save(whole, metadata={"step": str(step)}))
         return path
 
@@ -85,7 +90,7 @@ class Record:
         self._write_summary()
 
     def _write_summary(self) -> None:
-        text = json.dumps(self._summary, indent=1)
+        text = json.dumps(_without_nan(self._summary), indent=1, allow_nan=False)
         write_whole(self.folder / "run.json", text.encode() + b"\n")
 
 
@@ -96,16 +101,29 @@ def read_summary(folder: Path) -> dict[str, Any]:
         WorkspaceError: there is none, or it is torn.
     """
     try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if not isinstance(summary, dict):
+            message = "run.json holds no object"
+            raise ValueError(message)
     except (OSError, ValueError) as error:
         message = f"The run {folder.name!r} cannot be read: {error}. Its folder is {str(folder)!r}."
         raise WorkspaceError(message) from error
+    return summary
 
 
 def read_events(folder: Path) -> Iterator[Event]:
     """Yield a run's events from its log."""
     with (folder / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
         yield from read(lines)
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Write NaN and infinities as in the events, as strings: JSON has no such numbers."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return value
 
 
 def _new_folder(parent: Path, name: str) -> Path:
@@ -116,5 +134,11 @@ def _new_folder(parent: Path, name: str) -> Path:
             folder.mkdir()
         except FileExistsError:
             number += 1
+        except OSError as error:
+            message = (
+                f"The folder {str(folder)!r} cannot be created ({error.strerror or error}). "
+                "Make room or give its parent write permission, then run the cell again."
+            )
+            raise WorkspaceError(message) from error
         else:
             return folder

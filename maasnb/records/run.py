@@ -1,7 +1,8 @@
 """The handle of a run: its state, what it has shown so far, and the flags by which it is steered.
 
-The training thread calls `emit` and `close`; everything else may be called from any thread. Panels learn of new runs through
-`observe` and of events through `Run.subscribe`, so that training need not know them.
+The training thread calls `emit` and `close`; everything else may be called from any thread. Panels
+learn of new runs through `observe` and of events through `Run.subscribe`, so that training need not
+know them.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from maasnb.backends.protocol import Array, Backend
+from maasnb.datasets.checks import as_inputs
 from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, MaasError, ModelError, TrainingError
 from maasnb.events import Ended, Event, Warned
@@ -143,7 +145,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return the latest metrics on the validation split, with its loss; empty before the first."""
+        """Return the latest validation's metrics and loss; empty before the first."""
         return dict(self.history.validated[-1].metrics) if self.history.validated else {}
 
     @property
@@ -194,30 +196,38 @@ class Run:
         return self
 
     def predict(self, x: Any) -> Array:  # noqa: ANN401 - any array-like
-        """Return what the model says of raw examples: probabilities [n, classes], or values [n, outputs].
+        """Return what the model says of raw examples.
 
         Args:
             x: raw examples [n, ...], as the data was before its recipe.
 
+        Returns:
+            Probabilities [n, classes], or [n, 1] with the probability of the second of two classes,
+            or values [n, outputs]; float32.
+
         Raises:
-            DataError: the examples do not have the data's shape.
+            DataError: the examples do not have the data's shape, or hold no finite numbers.
         """
         array, expected = np.asarray(x), self.data.train.x.shape[1:]
+        if array.ndim == 1 and expected == (1,):
+            array = array[:, None]  # as mb.data takes a single column
         if array.ndim == 0 or array.shape[1:] != expected:
             shape = ", ".join(("n", *map(str, expected)))
             message = (
                 f"x has shape {array.shape}; expected [{shape}]. For one example type: x[None]"
             )
             raise DataError(message)
-        inputs = self.data.recipe.inputs(array)
+        inputs = self.data.recipe.inputs(as_inputs(array, self.data.features, "x = x[{keep}]"))
         return self.data.recipe.outputs(self.backend.predict(self.model, self.task, inputs))
 
     def emit(self, event: Event) -> None:
         """Tell everyone of an event; only the training thread does this."""
         self._step = event.step
         self._record.append(event)
-        for callback in list(self._callbacks):
-            self._call(callback, event)
+        complaints = [self._call(callback, event) for callback in list(self._callbacks)]
+        for words in filter(None, complaints):
+            sys.stderr.write(f"maasnb: {words}\n")
+            self.emit(Warned(step=self._step, time=time.time(), message=words))
 
     def checkpoint(self, arrays: Mapping[str, Array]) -> None:
         """Write a state's arrays to the run's folder; only the training thread does this."""
@@ -241,15 +251,15 @@ class Run:
     def _note(self, event: Event, run: "Run") -> None:  # noqa: ARG002 - the form of a callback
         self.history.add(event)
 
-    def _call(self, callback: Callback, event: Event) -> None:
+    def _call(self, callback: Callback, event: Event) -> str | None:
+        """Call a callback; leave it out from now on if it raises, and return the words on that."""
         try:
             callback(event, self)
-        except Exception as error:  # noqa: BLE001 - a panel or a callback must not stop training
+        except BaseException as error:  # noqa: BLE001 - not even a callback's exit() stops training
             self._callbacks.remove(callback)
             name = getattr(callback, "__qualname__", repr(callback))
-            words = f"The callback {name} raised {error!r} and is called no more; training goes on."
-            sys.stderr.write(f"maasnb: {words}\n")
-            self.emit(Warned(step=self._step, time=time.time(), message=words))
+            return f"The callback {name} raised {error!r} and is called no more; training goes on."
+        return None
 
     def __str__(self) -> str:
         """Return one line: name, status, steps and the latest metrics."""
@@ -262,10 +272,11 @@ class Run:
 
 
 def observers_told(run: Run) -> Iterator[str]:
-    """Tell all observers of a new run; yield what went wrong in one, and leave that one out from now on."""
+    """Tell all observers of a new run; yield what went wrong in one, and leave that one out."""
     for observer in list(_observers):
         try:
             observer(run)
         except Exception as error:  # noqa: BLE001 - a panel must not stop training
-            _observers.remove(observer)
+            with contextlib.suppress(ValueError):  # it may have ended itself
+                _observers.remove(observer)
             yield f"A panel failed to open ({error!r}); training goes on without it."

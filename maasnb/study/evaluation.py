@@ -1,4 +1,7 @@
-"""The verb `evaluate`: how good a trained model is on data that it has not learnt from, by scikit-learn's metrics."""
+"""The verb `evaluate`: how good a trained model is on data that it has not learnt from.
+
+The numbers are scikit-learn's.
+"""
 
 from typing import Any
 
@@ -20,14 +23,16 @@ def evaluate(run: Run, data: Data | Split | None = None) -> Report:
 
     Args:
         run: what `mb.train` returned.
-        data: a split (`data.validation`), or other data of the same shape; by default the run's test split.
+        data: a split (`data.validation`), or other data of the same shape, whose test split is
+            taken; by default the run's own test split.
 
     Returns:
-        The report: accuracy, precision, recall, F1 and the confusion matrix of a classification; mean
-        absolute and squared error and R2 of a regression.
+        The report: accuracy, precision, recall, F1 and the confusion matrix of a classification;
+        mean absolute and squared error and R2 of a regression.
 
     Raises:
-        DataError: there are no examples, or they do not have the shape or the classes of the run's data.
+        DataError: there are no examples, or they do not have the shape, the kind or the classes of
+            the run's data.
     """
     if not isinstance(run, Run):
         message = f"Expected a run, got a {type(run).__name__}. Type: mb.evaluate(run)"
@@ -40,6 +45,7 @@ def evaluate(run: Run, data: Data | Split | None = None) -> Report:
             "Type: mb.data(..., split=(0.8, 0.1, 0.1)), or mb.evaluate(run, data.validation)"
         )
         raise DataError(message)
+    _check_targets(run.data, split)
     outputs = run.predict(split.x)
     if run.task.kind == "regression":
         return _regression(run, outputs, split.y)
@@ -59,10 +65,29 @@ def _check_same_kind(trained: Data, data: Data | Split | None) -> None:
             "Type: mb.evaluate(run, data.test)"
         )
         raise DataError(message)
-    if isinstance(data, Data) and (data.kind, data.labels) != (trained.kind, trained.labels):
+    if isinstance(data, Data) and data.kind != trained.kind:
         message = (
-            f"The data has the classes {', '.join(data.labels) or 'none'}; the run was trained on "
-            f"{', '.join(trained.labels) or 'values'}. Give labels= when you make the data."
+            f"The data is for {data.kind}, but the run was trained for {trained.kind}. "
+            f'Type: mb.data(x, y, kind="{trained.kind}")'
+        )
+        raise DataError(message)
+    if isinstance(data, Data) and data.labels != trained.labels:
+        message = (
+            f"The data has the classes {', '.join(data.labels)}; the run was trained on "
+            f"{', '.join(trained.labels)}. Type: mb.data(x, y, labels={list(trained.labels)})"
+        )
+        raise DataError(message)
+
+
+def _check_targets(trained: Data, split: Split) -> None:
+    """Check the targets of a split by itself, which does not say what they are."""
+    expected, got = trained.train.y.shape[1:], split.y.shape[1:]
+    if got != expected or (not expected and split.y.max() >= len(trained.labels)):
+        message = (
+            f"The targets do not fit: the run was trained for {trained.kind} with "
+            f"{len(trained.labels) or trained.target_width} "
+            f"{'classes' if trained.labels else 'values an example'}. "
+            "Type: mb.evaluate(run, data.test), with the run's own data"
         )
         raise DataError(message)
 
@@ -96,21 +121,26 @@ def _classification(run: Run, outputs: Array, y: Array) -> Report:
         raise missing_package("Evaluating", "sklearn", "notebook") from error
     labels, found = run.task.labels, classes_of(outputs)
     numbers = np.arange(len(labels))
-    scores = metrics.precision_recall_fscore_support(y, found, labels=numbers, zero_division=0.0)
+    scores = metrics.precision_recall_fscore_support(
+        y,
+        found,
+        labels=numbers,
+        zero_division=0,  # pyright: ignore[reportArgumentType] - guessed from the default, "warn"
+    )
     precision, recall, f1, support = (np.asarray(score) for score in scores)
     accuracy = float(np.mean(found == y))
     rows = [
         (label, f"{precision[n]:.2f}", f"{recall[n]:.2f}", f"{f1[n]:.2f}", str(int(support[n])))
         for n, label in enumerate(labels)
     ]
-    means = [float(score.mean()) for score in (precision, recall, f1)]
-    rows.append(("mean", *(f"{mean:.2f}" for mean in means), str(len(y))))
+    p, r, f = (float(score.mean()) for score in (precision, recall, f1))
+    rows.append(("mean", f"{p:.2f}", f"{r:.2f}", f"{f:.2f}", str(len(y))))
     return Report(
         kind="evaluation",
         title=f"The run {run.name!r} on {len(y)} examples: accuracy {accuracy:.2f}",
         columns=("class", "precision", "recall", "F1", "examples"),
         rows=rows,
-        values={"accuracy": accuracy, "precision": means[0], "recall": means[1], "f1": means[2]},
+        values={"accuracy": accuracy, "precision": p, "recall": r, "f1": f},
         data={
             "confusion": np.asarray(metrics.confusion_matrix(y, found, labels=numbers)),
             "labels": np.array(labels),

@@ -25,14 +25,16 @@ def inspect(
 
     Args:
         subject: a run, or a model.
-        what: gradients (of a run) or summary; by default gradients for a run, a summary for a model.
+        what: gradients (of a run) or summary; by default gradients for a run, a summary for a
+            model.
 
     Returns:
         The report: a table, numbers, and words.
 
     Raises:
         UnknownNameError: there is no such report.
-        DataError: the run has taken no measured step yet, or a model without a run has no gradients.
+        DataError: the run has taken no measured step yet, or the model has no run and so no
+            gradients.
         ModelError: the subject is neither a run nor a model.
     """
     is_run = isinstance(subject, Run)
@@ -95,7 +97,10 @@ def _notes(last: Measured) -> tuple[str, ...]:
     ratios = {name: ratio for name, ratio in last.update_ratio.items() if np.isfinite(ratio)}
     slow = [name for name, ratio in ratios.items() if ratio < _SLOW and name not in still]
     fast = [name for name, ratio in ratios.items() if ratio > _FAST]
+    wild = [name for name, norm in last.gradient_norm.items() if not np.isfinite(norm)]
     notes = []
+    if wild:
+        notes.append(f"The gradient of {', '.join(wild)} is not finite: try a smaller lr.")
     if still:
         notes.append(f"No gradient reaches {', '.join(still)}: look for a dead or unused layer.")
     if slow:
@@ -140,7 +145,7 @@ def _summary(model: object) -> Report:
 
 def _bytes(size: float) -> str:
     for unit in ("B", "kB", "MB"):
-        if size < 1000:
+        if size < 999.5:  # from there on it rounds to 1000
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} GB"

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from maasnb.errors import unknown_name
+
 __all__ = ["Report"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,7 +36,13 @@ class Report:
     data: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float:
-        """Return one of the numbers, as `report["accuracy"]`."""
+        """Return one of the numbers, as `report["accuracy"]`.
+
+        Raises:
+            UnknownNameError: the report has no such number.
+        """
+        if name not in self.values:
+            raise unknown_name("number in this report", str(name), self.values)
         return self.values[name]
 
     def table(self) -> tuple[tuple[str, ...], ...]:
@@ -44,11 +52,7 @@ class Report:
     def __str__(self) -> str:
         """Return the title, the table and the notes as aligned text."""
         table = self.table() if self.rows else ()
-        widths = (
-            [max(len(row[column]) for row in table) for column in range(len(self.columns))]
-            if table
-            else []
-        )
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
             "  ".join(
                 cell.ljust(width) if column == 0 else cell.rjust(width)

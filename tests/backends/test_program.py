@@ -146,7 +146,7 @@ def test_a_kept_state_can_be_gone_back_to_twice(backend):
 
 
 def test_a_restored_snapshot_goes_on_with_the_same_bits(backend):
-    program, state, losses = train(backend, backend.build(NOISY, 0), steps=20, chunk=5)
+    _, _, losses = train(backend, backend.build(NOISY, 0), steps=20, chunk=5)
     half, middle, _ = train(backend, backend.build(NOISY, 0), steps=9, chunk=3)
     arrays = half.snapshot(middle)
     other = backend.compile(

@@ -9,6 +9,7 @@ from flax import nnx
 from jax import export
 
 from maasnb.backends.jax.losses import head
+from maasnb.backends.jax.streams import Streams
 from maasnb.backends.protocol import Array, ProgramFile
 from maasnb.errors import ExportError
 from maasnb.tasks import Task
@@ -32,14 +33,11 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
     still = nnx.clone(model)
     still.eval()
     graph, random, rest = nnx.split(still, nnx.RngState, ...)
-    # Keys cannot be stored in the program; an evaluated model draws nothing, so any key will do.
-    constants = jax.tree.map(jnp.asarray, jax.device_get(rest))
-    streams = jax.tree.leaves(random)
+    constants, streams = jax.device_get(rest), Streams.of(random)
 
     def program(inputs: jax.Array) -> jax.Array:
-        fresh = [_stream(leaf) for leaf in streams]
-        keys = jax.tree.unflatten(jax.tree.structure(random), fresh)
-        return head(task, nnx.merge(graph, keys, constants)(inputs))
+        # Keys cannot be stored in a program; an evaluated model draws nothing, so any will do.
+        return head(task, nnx.merge(graph, streams.at(0, 0), constants)(inputs))
 
     (batch,) = export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), jnp.float32)
@@ -67,9 +65,3 @@ def _no_sources() -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_traceback_in_locations_limit", limit)
-
-
-def _stream(leaf: jax.Array) -> jax.Array:
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(0), leaf.shape) if leaf.shape else jax.random.key(0)
-    return jnp.zeros(leaf.shape, leaf.dtype)

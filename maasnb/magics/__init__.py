@@ -1,0 +1,1 @@
+"""The notebook's side of the verbs: `%maas`, its completion, and how results are displayed."""

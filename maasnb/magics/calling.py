@@ -1,0 +1,190 @@
+"""From a magic's line to the call that it stands for, and from its result to a variable."""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from maasnb.errors import OptionError, TrainingError
+from maasnb.layers import Input, parse_layers
+from maasnb.magics.guide import all_verbs, one_verb
+from maasnb.magics.parsing import HELP, Line, parse_words, split_words
+from maasnb.magics.verbs import Option, Verb, verb_named
+from maasnb.magics.words import (
+    Argument,
+    argument_for,
+    fitting_names,
+    layers_source,
+)
+
+__all__ = ["Call", "prepare", "run_line"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Hold a call that is ready to be made.
+
+    Attributes:
+        verb: the verb.
+        arguments: positional arguments, in order.
+        keywords: the others, by name.
+        name: the variable that the result is bound to; empty for none.
+        remark: what was decided for the user, in words; empty for nothing.
+    """
+
+    verb: Verb
+    arguments: tuple[Argument, ...]
+    keywords: dict[str, Argument]
+    name: str
+    remark: str = ""
+
+    @property
+    def source(self) -> str:
+        """Return the Python line that the magic stands for, with `import maasnb as mb`."""
+        words = [argument.source for argument in self.arguments]
+        words += [f"{name}={argument.source}" for name, argument in self.keywords.items()]
+        call = f"mb.{self.verb.name}({', '.join(words)})"
+        return f"{self.name} = {call}" if self.name else call
+
+    def make(self) -> Any:  # noqa: ANN401 - what the verb returns
+        """Call the verb's function."""
+        keywords = {name: argument.value for name, argument in self.keywords.items()}
+        return self.verb.resolve()(*(each.value for each in self.arguments), **keywords)
+
+
+def run_line(line: str, cell: str | None, names: MutableMapping[str, Any]) -> Any:  # noqa: ANN401 - likewise
+    """Do what a magic's line says.
+
+    Args:
+        line: the words behind `%maas`.
+        cell: the lines below `%%maas`, or None.
+        names: the notebook's variables; the result is bound there.
+
+    Returns:
+        What the verb returned, or None after help and `--show`.
+
+    Raises:
+        MaasError: the line is not understood, or the verb failed.
+    """
+    words = split_words(line)
+    if not words or words[0] in HELP:
+        _say(all_verbs())
+        return None
+    verb = verb_named(words[0])
+    if any(word in HELP for word in words[1:]):
+        _say(one_verb(verb))
+        return None
+    parsed = parse_words(verb, words[1:])
+    call = prepare(verb, parsed, cell, names)
+    if parsed.show:
+        _say(call.source)
+        return None
+    try:
+        result = call.make()
+    except TrainingError as error:
+        if error.run is not None and call.name:
+            names[call.name] = error.run
+        raise
+    if call.name:
+        names[call.name] = result
+    return _built(call, result) if verb.cell else result
+
+
+def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) -> Call:
+    """Look the words up and name the result.
+
+    Raises:
+        MaasError: a word means nothing, or the cell's body is missing or not wanted.
+    """
+    if bool(verb.cell) != (cell is not None):
+        _refuse_cell(verb)
+    options = verb.options()
+    found: dict[str, Argument] = {}
+    for option in options:
+        word = line.words.get(option.name)
+        if isinstance(word, bool):
+            found[option.name] = Argument(value=word, source=str(word))
+        elif word is not None:
+            found[option.name] = argument_for(option, word, names)
+    arguments, remark = [], ""
+    if verb.cell:
+        layers = parse_layers(cell or "", names)
+        arguments.append(Argument(value=layers, source=layers_source(layers)))
+        remark = _choose_data(layers, options, found, names)
+    for option in options:
+        if (
+            option.positional
+            and option.name in found
+            and len(arguments) == _place(verb, options, option)
+        ):
+            arguments.append(found.pop(option.name))
+    return Call(
+        verb=verb,
+        arguments=tuple(arguments),
+        keywords=found,
+        name=line.name or _own_name(verb, arguments),
+        remark=remark,
+    )
+
+
+def _place(verb: Verb, options: tuple[Option, ...], option: Option) -> int:
+    places = [each.name for each in options if each.positional]
+    return places.index(option.name) + bool(verb.cell)
+
+
+def _own_name(verb: Verb, arguments: list[Argument]) -> str:
+    if not verb.binds:
+        return ""
+    first = arguments[0] if verb.named_by and arguments else None
+    if first is not None and isinstance(first.value, str) and first.value.isidentifier():
+        return first.value
+    return verb.binds
+
+
+def _choose_data(
+    layers: tuple[object, ...],
+    options: tuple[Option, ...],
+    found: dict[str, Argument],
+    names: Mapping[str, Any],
+) -> str:
+    """Give the only data set of the notebook to layers that do not say their input; say so."""
+    if "data" in found or (layers and isinstance(layers[0], Input)):
+        return ""
+    option = next(each for each in options if each.name == "data")
+    different = {id(names[name]): name for name in fitting_names(option, names)}
+    if not different:
+        return ""
+    if len(different) > 1:
+        shown = sorted(different.values())
+        message = (
+            f"There are several data sets: {', '.join(shown)}. Say which one gives the number of "
+            f"inputs. Type: %%maas build net --data {shown[0]}"
+        )
+        raise OptionError(message)
+    name = next(iter(different.values()))
+    found["data"] = Argument(value=names[name], source=name)
+    return f"The inputs are those of {name}."
+
+
+def _refuse_cell(verb: Verb) -> None:
+    if verb.cell:
+        message = (
+            f"{verb.name} takes its layers from the lines below. Type:\n"
+            f'%%maas {verb.name} net\nDense(64, "relu")\nDense(10)'
+        )
+    else:
+        message = f"{verb.name} takes no lines below. Type: %maas {verb.name}, with one %"
+    raise OptionError(message)
+
+
+def _built(call: Call, model: object) -> object:
+    """Return what a cell shows of a model that it built."""
+    from maasnb.study.inspection import inspect  # noqa: PLC0415 - a verb's room opens when it is used
+
+    report = inspect(model, "summary")
+    title = f"{call.name}: {report.title}"
+    return dataclasses.replace(report, title=title, notes=(call.remark,) if call.remark else ())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

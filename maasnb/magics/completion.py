@@ -1,0 +1,134 @@
+"""Completion of `%maas` lines and `%%maas build` cells, through the kernel's own completer.
+
+The line before the cursor is read against the verb table: first the verb, then an option, a value
+of the option before it, or a variable that fits the next place.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
+from IPython.core.interactiveshell import InteractiveShell
+
+from maasnb.layers import ACTIVATIONS, LAYERS
+from maasnb.magics.parsing import HELP, flags_of
+from maasnb.magics.verbs import VERBS, Option, Verb
+from maasnb.magics.words import fitting_names
+
+__all__ = ["candidates", "register", "unregister"]
+
+MAGIC = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%%?maas\s+(?P<rest>.*)$", flags=re.DOTALL)
+BUILD_CELL = re.compile(r"^\s*%%maas\s+build\b")
+LAYER_START = re.compile(r"(?:^|[\[,]|\bmb\.)\s*(?P<word>\w*)$")
+OPEN_STRING = re.compile(r"^[^\"']*(?:\"[^\"]*\"[^\"']*|'[^']*'[^\"']*)*[\"'](?P<word>\w*)$")
+
+
+def register(shell: InteractiveShell) -> None:
+    """Add the matcher to a shell's completer; a second call changes nothing."""
+    unregister(shell)
+
+    @context_matcher(identifier="maasnb")
+    def match(context: CompletionContext) -> SimpleMatcherResult:
+        word, found = candidates(
+            context.text_until_cursor, context.full_text, context.cursor_line, shell.user_ns
+        )
+        return {
+            "completions": [SimpleCompletion(text=text, type="maasnb") for text in found],
+            "matched_fragment": word,
+            "suppress": bool(found),
+            "ordered": True,
+        }
+
+    shell.Completer.custom_matchers.append(match)
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take the matcher out of a shell's completer."""
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != "maasnb"]
+
+
+def candidates(
+    before: str, cell: str, row: int, names: Mapping[str, Any]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the word that is being written, and what it could become.
+
+    Args:
+        before: the line up to the cursor.
+        cell: the whole cell.
+        row: the number of the cursor's line.
+        names: the notebook's variables.
+    """
+    if row > 0 and BUILD_CELL.match(cell):
+        return _in_build_cell(before)
+    line = MAGIC.match(before)
+    if line is None:
+        return "", ()
+    *words, word = re.split(r"\s+", line["rest"])
+    if not words:
+        return word, _starting(word, (*VERBS, *HELP))
+    verb = VERBS.get(words[0])
+    if verb is None:
+        return word, ()
+    return _behind_verb(verb, words[1:], word, names)
+
+
+def _in_build_cell(before: str) -> tuple[str, tuple[str, ...]]:
+    inside = OPEN_STRING.match(before)
+    if inside:
+        return inside["word"], _starting(inside["word"], ACTIVATIONS)
+    start = LAYER_START.search(before)
+    if start is None or before.count("(") > before.count(")"):
+        return "", ()
+    return start["word"], _starting(start["word"], LAYERS)
+
+
+def _behind_verb(
+    verb: Verb, words: Sequence[str], word: str, names: Mapping[str, Any]
+) -> tuple[str, tuple[str, ...]]:
+    options = verb.options()
+    flagged = {option.flag: option for option in options if not option.switch}
+    if word.startswith("--") and "=" in word:
+        flag, _, value = word.partition("=")
+        return value, _values(flagged.get(flag), value, names)
+    if words and words[-1] in flagged:
+        return word, _values(flagged[words[-1]], word, names)
+    if words and words[-1] == "--as":
+        return word, ()
+    if word.startswith("-"):
+        free = [flag for flag in flags_of(verb, options) if flag not in words]
+        return word, _starting(word, free)
+    place = _places_filled(words, {*flagged, "--as"}) - bool(verb.cell)
+    positional = [option for option in options if option.positional]
+    if 0 <= place < len(positional):
+        return word, _values(positional[place], word, names)
+    return word, ()
+
+
+def _places_filled(words: Sequence[str], with_value: set[str]) -> int:
+    filled, skip = 0, False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in with_value:
+            skip = True
+        elif not word.startswith("-"):
+            filled += 1
+    return filled
+
+
+def _values(option: Option | None, word: str, names: Mapping[str, Any]) -> tuple[str, ...]:
+    if option is None:
+        return ()
+    variables = fitting_names(option, names) if option.live else ()
+    return _starting(word, dict.fromkeys((*variables, *option.values)))
+
+
+def _starting(word: str, known: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in known if each.startswith(word))

@@ -1,0 +1,60 @@
+"""What `%load_ext maasnb` registers: `%maas`, its completion, displays, and progress of runs."""
+
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    output_can_be_silenced,
+)
+
+from maasnb.errors import MaasError
+from maasnb.magics import completion, formatters
+from maasnb.magics.calling import run_line
+from maasnb.panels import progress
+
+__all__ = ["MaasMagics", "load", "unload"]
+
+
+@magics_class
+class MaasMagics(Magics):
+    """Hold `%maas` and `%%maas`."""
+
+    @output_can_be_silenced
+    @line_cell_magic
+    def maas(self, line: str, cell: str | None = None) -> Any:  # noqa: ANN401 - what the verb returns
+        """Build, train, inspect and publish a model: `%maas` alone lists the verbs.
+
+        An error of ours keeps its class, so that `except` finds it, and shows as its message alone.
+        """
+        assert self.shell is not None
+        try:
+            return run_line(line, cell, self.shell.user_ns)
+        except MaasError as error:
+            _without_traceback(error)
+            raise
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register everything with a shell; doing it twice is the same as once."""
+    shell.register_magics(MaasMagics)
+    completion.register(shell)
+    formatters.register(shell)
+    progress.attach()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take everything away again that `load` registered, but the display of results that exist."""
+    for magics in shell.magics_manager.magics.values():
+        magics.pop("maas", None)
+    completion.unregister(shell)
+    formatters.unregister(shell)
+    progress.detach()
+
+
+def _without_traceback(error: MaasError) -> None:
+    """Tell IPython to show one message: it asks an exception for this method when it has one."""
+    lines = [f"{type(error).__name__}: {error}"]
+    error.__dict__["_render_traceback_"] = lambda: lines

@@ -1,0 +1,152 @@
+"""How results look in a cell: a table as HTML, a picture of a run, and always a stable text.
+
+The classes are named, not imported, so that registering costs nothing. HTML carries no colour of
+its own: the front end's theme gives it one.
+"""
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from maasnb.panels import progress
+from maasnb.panels.twins import run_twin
+from maasnb.tables import is_number
+
+__all__ = ["NOUNS", "html_of", "register", "unregister"]
+
+NOUNS: tuple[tuple[str, str], ...] = (
+    ("maasnb.datasets.loading", "Data"),
+    ("maasnb.diagnosis", "Diagnosis"),
+    ("maasnb.hardware", "Devices"),
+    ("maasnb.client.endpoint", "Endpoint"),
+    ("maasnb.records.listing", "Runs"),
+    ("maasnb.study.reports", "Report"),
+)
+RUN = ("maasnb.records.run", "Run")
+REPORT = ("maasnb.study.reports", "Report")
+
+WORDS = ' style="text-align:left"'
+TONES = {
+    "bad": "color:var(--jp-error-color0,#b3261e);font-weight:600",
+    "warn": "color:var(--jp-warn-color0,#8a5300);font-weight:600",
+}
+
+
+def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
+    """Return the table of an object as HTML, or None where it has none.
+
+    Args:
+        item: an object; its `table()` returns rows of words, `columns` may name them, and `title`
+            (else, for rows without columns, the first line of its text) stands above.
+    """
+    table: Callable[[], Sequence[Sequence[str]]] | None = getattr(item, "table", None)
+    if table is None:
+        return None
+    columns: Sequence[str] = getattr(item, "columns", ())
+    rows = [row for row in table() if tuple(row) != tuple(columns)]
+    if not rows:
+        return None
+    caption = _caption(item, columns)
+    toned = bool(columns) and not columns[0]  # a first column without a name holds states
+    styles = _styles(rows)
+    head = "".join(_cell("th", word, style) for word, style in zip(columns, styles, strict=False))
+    body = "\n".join(_row(row, styles, toned=toned) for row in rows)
+    return "\n".join(
+        part
+        for part in (
+            f"<div>{html.escape(caption)}</div>" if caption else "",
+            "<table>",
+            f"<thead><tr>{head}</tr></thead>" if head else "",
+            f"<tbody>\n{body}\n</tbody>",
+            "</table>",
+            *(f"<div>{html.escape(note)}</div>" for note in getattr(item, "notes", ())),
+        )
+        if part
+    )
+
+
+def register(shell: InteractiveShell) -> None:
+    """Register the display of maasnb's classes with a shell; doing it twice is the same as once."""
+    formatters = _formatters(shell)
+    for module, name in NOUNS:
+        formatters["text/plain"].for_type_by_name(module, name, _print_text)
+        formatters["text/html"].for_type_by_name(module, name, html_of)
+    formatters["text/plain"].for_type_by_name(*RUN, _print_run)
+    formatters["image/png"].for_type_by_name(*RUN, _run_picture)
+    formatters["image/png"].for_type_by_name(*REPORT, _report_picture)
+    _whole(shell).ipython_display_formatter.for_type_by_name(*RUN, _skip_shown)
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take the display of maasnb's classes out of a shell."""
+    every = [*_formatters(shell).values(), _whole(shell).ipython_display_formatter]
+    for formatter in every:
+        for module, name in (*NOUNS, RUN):
+            formatter.deferred_printers.pop((module, name), None)
+        for each in [each for each in formatter.type_printers if _is_ours(each)]:
+            formatter.type_printers.pop(each)
+
+
+def _formatters(shell: InteractiveShell) -> Any:  # noqa: ANN401 - a traitlet's dictionary
+    return _whole(shell).formatters
+
+
+def _whole(shell: InteractiveShell) -> Any:  # noqa: ANN401 - a traitlet, which has no type of its own
+    return shell.display_formatter
+
+
+def _is_ours(cls: type) -> bool:
+    return (cls.__module__, cls.__name__) in {*NOUNS, RUN}
+
+
+def _styles(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a column's style: words to the left, numbers where the front end has them."""
+    return ["" if all(map(is_number, column)) else WORDS for column in zip(*rows, strict=True)]
+
+
+def _row(row: Sequence[str], styles: Sequence[str], *, toned: bool) -> str:
+    cells = [_cell("td", word, style) for word, style in zip(row, styles, strict=True)]
+    if toned and row[0] in TONES:
+        cells[0] = _cell("td", row[0], f' style="text-align:left;{TONES[row[0]]}"')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(tag: str, word: str, style: str) -> str:
+    return f"<{tag}{style}>{html.escape(word)}</{tag}>"
+
+
+def _caption(item: Any, columns: Sequence[str]) -> str:  # noqa: ANN401 - any object of ours
+    """Return the object's title; for rows without columns, the first line of its text."""
+    return getattr(item, "title", "") or ("" if columns else str(item).partition("\n")[0].strip())
+
+
+def _print_text(item: object, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - IPython's form
+    printer.text("..." if cycle else str(item))
+
+
+def _print_run(run: Any, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - IPython's form
+    if progress.shown_here(run):  # in a terminal: the twin stands above
+        printer.text(str(run))
+        return
+    reason = "" if run.error is None else f"\n  {run.error}"
+    printer.text("..." if cycle else run_twin(run) + reason)
+
+
+def _run_picture(run: Any) -> bytes | None:  # noqa: ANN401 - a run
+    from maasnb.panels.pictures import run_png  # noqa: PLC0415 - loads matplotlib
+
+    return run_png(run)
+
+
+def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
+    from maasnb.panels.pictures import report_png  # noqa: PLC0415 - loads matplotlib
+
+    return report_png(report)
+
+
+def _skip_shown(run: Any) -> None:  # noqa: ANN401 - a run
+    """Show nothing of a run whose picture stands in this cell already; a terminal needs a line."""
+    if not progress.shown_here(run) or progress.place() == "terminal":
+        raise NotImplementedError  # IPython's sign for: go on with the other formatters

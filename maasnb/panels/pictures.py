@@ -1,0 +1,322 @@
+"""Pictures that stay in a saved notebook: of a run, and of reports.
+
+Figures are made without pyplot, so a training thread may draw them. Colours are those of Okabe and
+Ito (2008), and every line has a dash pattern of its own too.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["gradients_figure", "png", "report_png", "run_figure", "run_png"]
+
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLOURS = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+INK, FAINT = "#333333", "#D9D9D9"
+MOST_LINES = 8
+"""More parameters than these are drawn as a heat map."""
+MOST_POINTS = 2000
+FEW_POINTS = 12
+"""So few points are marked."""
+HEALTHY_RATIOS = (1e-4, 1e-2)
+"""An update should be about a thousandth of the weight (A. Karpathy, CS231n notes)."""
+WIDE_RANGE = 20
+"""A loss that falls by more than this factor gets a logarithmic axis."""
+WIDTH_IN, HEIGHT_IN, DOTS_PER_INCH = 3.6, 2.9, 110
+STYLE: dict[Any, Any] = {
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.fontsize": 7.5,
+}
+
+
+def png(figure: "Figure") -> bytes:
+    """Return a figure as PNG."""
+    buffer = io.BytesIO()
+    # Without the software's name, the same figure is the same bytes.
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def run_png(run: Any) -> bytes | None:  # noqa: ANN401 - a run, by its attributes
+    """Return a run's picture as PNG, or None while there is nothing to draw."""
+    figure = run_figure(run)
+    return None if figure is None else png(figure)
+
+
+def report_png(report: Any) -> bytes | None:  # noqa: ANN401 - a report, by its attributes
+    """Return a report's picture as PNG, or None for a kind that has none."""
+    draw = _REPORTS.get(report.kind)
+    figure = None if draw is None else draw(report)
+    return None if figure is None else png(figure)
+
+
+def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its attributes
+    """Draw a run: its loss, the first metric on the validation split, and its gradient norms.
+
+    Args:
+        run: a `Run`; at any time of its life.
+
+    Returns:
+        A figure, or None while no step is finished.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
+
+    losses = np.asarray(run.history.losses, dtype=np.float64)
+    if not len(losses):
+        return None
+    whole_epochs = 0 < run.steps_per_epoch <= len(losses)
+    per_epoch, unit = (run.steps_per_epoch, "epoch") if whole_epochs else (1, "step")
+    metric = _metric_points(run)
+    panels = 2 if run.history.measured else 1
+    panels += bool(metric)
+    with rc_context(STYLE):
+        figure, axes = _panels(panels)
+        figure.suptitle(_title(run), x=0.008, ha="left", fontsize=10)
+        _draw_loss(axes[0], losses, run.history.validated, per_epoch)
+        if metric:
+            _draw_metric(axes[1], metric)
+        if run.history.measured:
+            times = [each.step / per_epoch for each in run.history.measured]
+            norms = _series([each.gradient_norm for each in run.history.measured])
+            _draw_by_parameter(figure, axes[-1], times, norms, "gradient norm by parameter")
+        for each in axes:
+            each.set_xlabel(unit)
+            each.set_xlim(0, max(len(losses) / per_epoch, 1 / per_epoch))
+        _draw(figure)
+    return figure
+
+
+def gradients_figure(
+    steps: Sequence[float], norms: Mapping[str, np.ndarray], ratios: Mapping[str, np.ndarray]
+) -> "Figure":
+    """Draw gradient norms and update/weight ratios over time, with the ratios' healthy band.
+
+    Args:
+        steps: the measured steps [n].
+        norms: the Euclidean norm of the gradient by parameter, [n] each.
+        ratios: the norm of the update over that of the parameter, [n] each.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
+
+    with rc_context(STYLE):
+        figure, axes = _panels(2, width=1.25 * WIDTH_IN * 2)
+        _draw_by_parameter(figure, axes[0], steps, norms, "gradient norm")
+        _draw_by_parameter(figure, axes[1], steps, ratios, "update / weight")
+        if len(ratios) <= MOST_LINES:
+            axes[1].axhspan(*HEALTHY_RATIOS, color=GREEN, alpha=0.12, linewidth=0)
+            axes[0].get_legend().remove()
+        for each in axes:
+            each.set_xlabel("step")
+            each.set_xlim(0, max(*steps, 1))
+        _draw(figure)
+    return figure
+
+
+def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "Figure":
+    """Draw a confusion matrix: a row a true class, a column a predicted one.
+
+    Args:
+        counts: [classes, classes], how many examples.
+        labels: the classes' names.
+        title: the picture's title.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
+
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 1.6 + 0.3 * len(labels)
+    with rc_context(STYLE):
+        figure, (axes,) = _panels(1, width=size + 0.5, height=size)
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axes.grid(visible=False)
+        for row, column in np.argwhere(counts > 0):
+            ink = "white" if share[row, column] > 0.55 else INK
+            axes.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", color=ink)
+        turned = 45 if max(map(len, labels), default=0) > 3 else 0
+        axes.set_xticks(
+            range(len(labels)), labels, rotation=turned, ha="right" if turned else "center"
+        )
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        figure.suptitle(title, x=0.008, ha="left", fontsize=10)
+        _draw(figure)
+    return figure
+
+
+def _panels(count: int, width: float | None = None, height: float = HEIGHT_IN) -> Any:  # noqa: ANN401 - figure and axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads matplotlib
+    from matplotlib.figure import Figure  # noqa: PLC0415 - loads matplotlib
+
+    size = (width or WIDTH_IN * count, height)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+        each.grid(visible=True, color=FAINT, linewidth=0.6)
+        each.set_axisbelow(True)
+    return figure, axes
+
+
+def _draw(figure: "Figure") -> None:
+    """Lay the figure out while its style is in force."""
+    figure.canvas.draw()
+
+
+def _title(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
+    epochs = run.steps / run.steps_per_epoch if run.steps_per_epoch else 0
+    shown = f"{epochs:g} epochs, " if epochs == round(epochs) and epochs else ""
+    return f"{run.name}: {run.status}, {shown}{run.steps:,} steps"
+
+
+def _metric_points(run: Any) -> tuple[str, list[int], list[float]] | None:  # noqa: ANN401 - a run, by its attributes
+    for name in run.task.metrics:
+        seen = [each for each in run.history.validated if name in each.metrics]
+        if seen:
+            return name, [each.epoch for each in seen], [each.metrics[name] for each in seen]
+    return None
+
+
+def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_epoch: int) -> None:
+    steps = np.arange(1, len(losses) + 1)
+    stride = max(1, len(losses) // MOST_POINTS)
+    x = steps[::stride] / per_epoch
+    axes.plot(x, losses[::stride], color=BLUE, alpha=0.28, linewidth=0.8)
+    smooth = _smoothed(losses)
+    axes.plot(x, smooth[::stride], color=BLUE, linewidth=1.8, label="training")
+    seen = [each for each in validated if math.isfinite(each.metrics.get("loss", math.nan))]
+    if seen:
+        axes.plot(
+            [each.epoch for each in seen],
+            [each.metrics["loss"] for each in seen],
+            color=VERMILLION,
+            linestyle=DASHES[1],
+            marker="o",
+            markersize=3,
+            linewidth=1.5,
+            label="validation",
+        )
+    if losses.min() > 0 and smooth.max() / smooth.min() > WIDE_RANGE:
+        _log_scale(axes)
+    axes.set_title("loss", loc="left")
+    axes.legend(frameon=False, loc="upper right" if smooth[-1] <= smooth[0] else "upper left")
+
+
+def _log_scale(axes: "Axes") -> None:
+    """Use a logarithmic y axis with plain numbers; below a factor of 10 with 2 and 5 between."""
+    from matplotlib.ticker import FuncFormatter, LogLocator  # noqa: PLC0415 - loads matplotlib
+
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    between = (1.0, 2.0, 5.0) if high / low < WIDE_RANGE * 5 else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=between))
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_locator(LogLocator(subs=()))
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Return the mean over a window of 2 % of the values, shorter at both ends."""
+    reach = max(0, len(values) // 100)
+    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values, posinf=0, neginf=0))])
+    places = np.arange(len(values))
+    low, high = np.maximum(0, places - reach), np.minimum(len(values), places + reach + 1)
+    return (total[high] - total[low]) / (high - low)
+
+
+def _draw_metric(axes: "Axes", metric: tuple[str, list[int], list[float]]) -> None:
+    name, epochs, values = metric
+    axes.plot(epochs, values, color=GREEN, marker="o", markersize=3, linewidth=1.8)
+    axes.set_title(f"validation {name}: {values[-1]:.3g} at the end", loc="left")
+    axes.margins(y=0.12)
+
+
+def _series(measured: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    names = list(measured[-1])
+    return {name: np.array([each.get(name, math.nan) for each in measured]) for name in names}
+
+
+def _draw_by_parameter(
+    figure: "Figure",
+    axes: "Axes",
+    times: Sequence[float],
+    norms: Mapping[str, np.ndarray],
+    title: str,
+) -> None:
+    axes.set_title(title, loc="left")
+    clean = {name: np.where(values > 0, values, math.nan) for name, values in norms.items()}
+    if len(norms) > MOST_LINES and len(times) > 1:
+        _draw_heat(figure, axes, times, clean)
+        return
+    for place, (name, values) in enumerate(clean.items()):
+        colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
+        mark = "o" if len(times) <= FEW_POINTS else ""
+        axes.plot(
+            times,
+            values,
+            color=colour,
+            linestyle=dash,
+            marker=mark,
+            markersize=3,
+            linewidth=1.4,
+            label=name,
+        )
+    if any(np.isfinite(values).any() for values in clean.values()):
+        _log_scale(axes)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
+
+
+def _draw_heat(
+    figure: "Figure", axes: "Axes", times: Sequence[float], norms: Mapping[str, np.ndarray]
+) -> None:
+    from matplotlib.colors import LogNorm  # noqa: PLC0415 - loads matplotlib
+
+    table = np.array(list(norms.values()))
+    seen = table[np.isfinite(table)]
+    if not len(seen):
+        return
+    edges = np.concatenate([[0.0], np.asarray(times)])
+    scale = LogNorm(vmin=float(seen.min()), vmax=max(float(seen.max()), float(seen.min()) * 1.01))
+    rows = np.arange(len(table) + 1) - 0.5
+    shades = axes.pcolormesh(edges, rows, table, cmap="cividis", norm=scale, rasterized=True)
+    axes.set_yticks(range(len(table)), list(norms), fontsize=6.5 if len(table) <= 24 else 4.5)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    figure.colorbar(shades, ax=axes, pad=0.02)
+
+
+def _gradients_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
+    names = [str(name) for name in report.data.get("names", ())]
+    if not names:
+        return None
+    norms, ratios = report.data["gradient_norm"], report.data["update_ratio"]
+    return gradients_figure(
+        [float(step) for step in report.data["steps"]],
+        {name: norms[:, place] for place, name in enumerate(names)},
+        {name: ratios[:, place] for place, name in enumerate(names)},
+    )
+
+
+def _confusion_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
+    counts = report.data.get("confusion")
+    if counts is None:
+        return None
+    labels = [str(label) for label in report.data.get("labels", range(len(counts)))]
+    return confusion_figure(np.asarray(counts), labels, "true and predicted classes")
+
+
+_REPORTS = {"gradients": _gradients_of, "evaluation": _confusion_of}

@@ -1,0 +1,280 @@
+"""One line of progress while a run trains; at its end a picture and a text twin in its place.
+
+A run tells its events from the training thread. In a notebook the line is a display with an id,
+updated at most five times a second; in a terminal it is rewritten with a carriage return; in a
+plain script there is nothing. `MAASNB_PANEL=static` gives one final display and no line, which is
+what a comparison of saved outputs needs.
+"""
+
+import abc
+import contextvars
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal, TextIO
+
+from maasnb.events import Ended, Event, Stepped
+from maasnb.panels.twins import number, run_twin
+from maasnb.settings import static_panels
+
+__all__ = ["attach", "detach", "place", "progress_line", "shown_here", "watch"]
+
+Place = Literal["notebook", "static", "terminal", "nowhere"]
+
+UPDATE_INTERVAL_S = 0.2
+SPEED_WINDOW_S = 3.0
+BAR_WIDTH = 16
+
+
+class _Cell:
+    """Know which cell is running, and which runs' pictures stand in it."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.shown: set[int] = set()
+        self.shell: Any = None
+        self.detach: Callable[[], None] | None = None
+
+    def ended(self, *_: object) -> None:
+        """Begin a new cell; registered for IPython's `post_run_cell`."""
+        self.number += 1
+        self.shown.clear()
+
+
+_cell = _Cell()
+
+
+def attach() -> None:
+    """Show the progress of every run that starts from now on; a second call changes nothing."""
+    from maasnb.records.run import observe  # noqa: PLC0415 - a panel may be imported without a run
+
+    if _cell.detach is None:
+        _cell.detach = observe(watch)
+    shell = _shell()
+    if shell is not None and _cell.shell is not shell:
+        _leave_shell()
+        shell.events.register("post_run_cell", _cell.ended)
+        _cell.shell = shell
+
+
+def detach() -> None:
+    """Show the progress of runs no more."""
+    if _cell.detach is not None:
+        _cell.detach()
+        _cell.detach = None
+    _leave_shell()
+
+
+def _leave_shell() -> None:
+    if _cell.shell is not None:
+        _cell.shell.events.unregister("post_run_cell", _cell.ended)
+        _cell.shell = None
+
+
+def shown_here(run: object) -> bool:
+    """Say whether a run's picture stands in the output of the cell that is running."""
+    return id(run) in _cell.shown
+
+
+def place() -> Place:
+    """Return where progress can be shown."""
+    shell = _shell()
+    if shell is not None and (static_panels() or getattr(shell, "kernel", None) is not None):
+        return "static" if static_panels() else "notebook"
+    if static_panels():
+        return "nowhere"
+    return "terminal" if sys.stderr is not None and sys.stderr.isatty() else "nowhere"
+
+
+def watch(run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+    """Show the progress of one run where that is possible."""
+    views: dict[Place, type[_View]] = {
+        "notebook": _NotebookView,
+        "static": _StaticView,
+        "terminal": _TerminalView,
+    }
+    view = views.get(place())
+    if view is not None:
+        run.subscribe(view(run).take)
+
+
+@dataclasses.dataclass(slots=True)
+class _Speed:
+    """Estimate steps a second over the last few seconds."""
+
+    seen: list[tuple[float, int]] = dataclasses.field(default_factory=list)
+
+    def at(self, now: float, step: int) -> float:
+        self.seen.append((now, step))
+        while len(self.seen) > 2 and now - self.seen[0][0] > SPEED_WINDOW_S:
+            self.seen.pop(0)
+        (then, before), (_, after) = self.seen[0], self.seen[-1]
+        return (after - before) / (now - then) if now > then else 0.0
+
+
+def progress_line(run: Any, loss: float | None = None, steps_per_s: float = 0.0) -> str:  # noqa: ANN401 - a run, by its attributes
+    """Return where a run stands, in one line.
+
+    Args:
+        run: a `Run` that is training.
+        loss: the last batch's loss; left out when None.
+        steps_per_s: how fast it is; 0 leaves speed and remaining time out.
+    """
+    total, done = max(run.total_steps, 1), run.steps
+    filled = BAR_WIDTH * done // total
+    parts = [run.name, "█" * filled + "░" * (BAR_WIDTH - filled)]
+    if run.steps_per_epoch:
+        epoch = min(run.epochs, done // run.steps_per_epoch + 1)
+        parts.append(f"epoch {epoch}/{run.epochs}")
+    parts.append(f"step {done:,}/{run.total_steps:,}")
+    if loss is not None:
+        parts.append(f"loss {number(loss)}")
+    name, metrics = run.task.metrics[0], run.metrics
+    if name in metrics:
+        parts.append(f"validation {name} {metrics[name]:.3g}")
+    if steps_per_s > 0:
+        left = (run.total_steps - done) / steps_per_s
+        parts.append(f"{number(steps_per_s)} steps/s")
+        parts.append(f"{_duration(left)} left")
+    return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _bundle(run: Any) -> dict[str, Any]:  # noqa: ANN401 - a run, by its attributes
+    """Return the final display: the picture where one can be drawn, and its text twin."""
+    bundle: dict[str, Any] = {"text/plain": run_twin(run)}
+    try:
+        from maasnb.panels.pictures import run_png  # noqa: PLC0415 - loads matplotlib
+    except ImportError:  # without matplotlib the words remain
+        return bundle
+    picture = run_png(run)
+    if picture is not None:
+        bundle["image/png"] = picture
+    return bundle
+
+
+class _View(abc.ABC):
+    """Turn a run's events into something to see."""
+
+    def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        self.cell = _cell.number
+
+    def take(self, event: Event, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Show one event; called in the training thread."""
+        if isinstance(event, Stepped):
+            self.step(event, run)
+        elif isinstance(event, Ended):
+            self.end(run)
+
+    @abc.abstractmethod
+    def step(self, event: Stepped, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Show that steps were taken."""
+
+    @abc.abstractmethod
+    def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Show how the run ended."""
+
+
+class _StaticView(_View):
+    """Show one final display, and nothing once the run's own cell has ended."""
+
+    def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        super().__init__(run)
+        self.context = contextvars.copy_context()
+
+    def step(self, event: Stepped, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Show nothing."""
+
+    def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Show picture and twin."""
+        from IPython.display import display  # noqa: PLC0415 - there is a shell, so it is loaded
+
+        if self.cell == _cell.number:
+            self.context.run(display, _bundle(run), raw=True)
+            _cell.shown.add(id(run))
+
+
+class _LiveView(_View):
+    """Rewrite one line, seldom enough."""
+
+    def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        super().__init__(run)
+        self.speed = _Speed()
+        self.next = 0.0
+
+    def step(self, event: Stepped, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Rewrite the line, if the last time is long enough ago."""
+        now = time.monotonic()
+        if now < self.next:
+            return
+        self.next = now + UPDATE_INTERVAL_S
+        loss = event.losses[-1] if event.losses else None
+        self.write(progress_line(run, loss, self.speed.at(now, run.steps)))
+
+    @abc.abstractmethod
+    def write(self, line: str) -> None:
+        """Put a line in place of the one before."""
+
+
+class _NotebookView(_LiveView):
+    """Rewrite a display in a notebook.
+
+    The display is made in the cell's own thread, and updates run in a copy of its context, so that
+    they belong to that cell even when another one is running by then.
+    """
+
+    def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        from IPython.display import display  # noqa: PLC0415 - there is a shell, so it is loaded
+
+        super().__init__(run)
+        bundle = {"text/plain": progress_line(run)}
+        self.handle: Any = display(bundle, raw=True, display_id=True)
+        self.context = contextvars.copy_context()
+        _cell.shown.add(id(run))
+
+    def write(self, line: str) -> None:
+        """Update the display."""
+        self.context.run(self.handle.update, {"text/plain": line}, raw=True)
+
+    def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Replace the line by picture and twin."""
+        self.context.run(self.handle.update, _bundle(run), raw=True)
+
+
+class _TerminalView(_LiveView):
+    """Rewrite a line of the terminal."""
+
+    def __init__(self, run: Any, stream: TextIO | None = None) -> None:  # noqa: ANN401 - a run, by its attributes
+        super().__init__(run)
+        self.stream = stream or sys.stderr
+        _cell.shown.add(id(run))
+
+    def write(self, line: str) -> None:
+        """Go back to the line's beginning, clear it, and write."""
+        try:
+            width = os.get_terminal_size(self.stream.fileno()).columns
+        except (OSError, ValueError):
+            width = 80
+        self.stream.write(f"\r\x1b[2K{line[: width - 1]}")
+        self.stream.flush()
+
+    def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+        """Leave the text twin."""
+        self.stream.write(f"\r\x1b[2K{run_twin(run)}\n")
+        self.stream.flush()
+
+
+def _shell() -> Any:  # noqa: ANN401 - an InteractiveShell, where IPython runs one
+    loaded = sys.modules.get("IPython")
+    return None if loaded is None else loaded.get_ipython()

@@ -1,0 +1,173 @@
+"""Bad data: each kind gets one message that says what is wrong and what to type."""
+
+import numpy as np
+import pytest
+
+from maasnb.datasets.checks import as_inputs, as_seed, as_targets
+from maasnb.errors import DataError, OptionError, UnknownNameError
+
+
+def inputs_with(value, *, places, shape=(4, 3)):
+    x = np.zeros(shape)
+    for place in places:
+        x[place] = value
+    return x
+
+
+def targets(y, *, kind=None, labels=None):
+    return as_targets(y, len(y), kind, labels)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_column_with_a_number_that_is_not_finite_is_named(value):
+    x = inputs_with(value, places=[(0, 2), (3, 2), (3, 1)])
+    with pytest.raises(
+        DataError, match=r"in 2 of 4 examples; columns \(how many\): 1 \(1\), 2 \(2\)"
+    ):
+        as_inputs(x, None)
+
+
+def test_a_bad_column_is_called_by_its_name():
+    x = inputs_with(np.nan, places=[(1, 0)])
+    with pytest.raises(DataError, match=r"columns \(how many\): age \(1\)\."):
+        as_inputs(x, ["age", "height", "weight"])
+
+
+def test_of_many_bad_columns_the_first_eight_are_named():
+    with pytest.raises(DataError, match=r"6 \(4\), 7 \(4\) and 12 more"):
+        as_inputs(np.full((4, 20), np.nan), None)
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 3), (6, 2, 2)])
+def test_the_code_that_leaves_bad_rows_out_does_so(shape):
+    x, y = inputs_with(np.inf, places=[(2,)], shape=shape), np.arange(6)
+    with pytest.raises(DataError) as raised:
+        as_inputs(x, None)
+    code = str(raised.value).partition("Leave those rows out: ")[2].partition(";")[0]
+    names = {"np": np, "x": x}
+    exec(code, names)
+    assert y[names["keep"]].tolist() == [0, 1, 3, 4, 5]
+
+
+@pytest.mark.parametrize("x", [[], np.zeros((0, 4)), np.zeros((4, 0))])
+def test_empty_inputs_are_refused(x):
+    with pytest.raises(
+        DataError, match=r"The inputs are empty \(shape .*\); expected an array \[n,"
+    ):
+        as_inputs(x, None)
+
+
+def test_one_number_is_no_data():
+    with pytest.raises(DataError, match=r"The inputs are one int; expected an array \[n, ...\]"):
+        as_inputs(3, None)
+
+
+@pytest.mark.parametrize("x", [[["red"], ["blue"]], [[1, None]], [[1j]]])
+def test_inputs_that_are_no_numbers_are_refused(x):
+    with pytest.raises(DataError, match="expected numbers. Type: x = x.astype.float., and encode"):
+        as_inputs(x, None)
+
+
+def test_a_ragged_list_is_refused():
+    with pytest.raises(DataError, match="The inputs cannot be made an array"):
+        as_inputs([[1, 2], [3]], None)
+
+
+def test_there_is_a_name_for_each_column():
+    with pytest.raises(DataError, match="There are 2 names of features, but each example has 3"):
+        as_inputs(np.zeros((4, 3)), ["age", "height"])
+
+
+@pytest.mark.parametrize("y", [[0, 1], [0, 1, 0, 1], []])
+def test_inputs_and_targets_are_as_many(y):
+    with pytest.raises(DataError, match=f"x has 3 examples, but y has {len(y)} targets.*x.shape"):
+        as_targets(y, 3, None, None)
+
+
+def test_one_target_for_all_examples_is_refused():
+    with pytest.raises(DataError, match="x has 3 examples, but y has one value"):
+        as_targets(1, 3, None, None)
+
+
+def test_one_hot_rows_are_refused_with_the_way_to_classes():
+    with pytest.raises(DataError, match=r"shape \(3, 3\).* type: y = y.argmax\(axis=1\)"):
+        targets(np.eye(3, dtype=int))
+
+
+def test_classes_in_one_column_are_taken():
+    numbers, kind, labels = targets(np.array([[1], [0], [1]]))
+    assert (numbers.tolist(), kind, labels) == ([1, 0, 1], "classification", ("0", "1"))
+
+
+def test_whole_numbers_outside_the_labels_are_counted_and_named():
+    message = "2 targets are outside the 2 classes: 5. Expected: 0, 1. Give labels="
+    with pytest.raises(DataError, match=message):
+        targets([0, 1, 5, 5], labels=["no", "yes"])
+
+
+def test_texts_outside_the_labels_are_counted_and_named():
+    message = "2 targets are outside the 2 classes: maybe, nay. Expected: no, yes. Give labels="
+    with pytest.raises(DataError, match=message):
+        targets(["no", "nay", "maybe", "yes"], labels=["no", "yes"])
+
+
+def test_negative_numbers_are_outside_the_labels():
+    with pytest.raises(DataError, match="1 targets are outside the 2 classes: -1"):
+        targets([0, 1, -1], labels=["no", "yes"])
+
+
+def test_one_class_alone_cannot_be_learnt():
+    with pytest.raises(DataError, match="All targets are 7; expected at least two classes"):
+        targets([7, 7, 7])
+
+
+@pytest.mark.parametrize("labels", [[], ["no"], ["no", "no"], "ny"])
+def test_labels_are_at_least_two_different_names(labels):
+    with pytest.raises(DataError, match="expected at least two names, each once. Type: labels="):
+        targets([0, 0], labels=labels)
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
+def test_classes_are_whole_numbers(value):
+    with pytest.raises(DataError, match='some are no whole numbers. Type: kind="regression"'):
+        targets([0.0, 1.0, value], kind="classification")
+
+
+@pytest.mark.parametrize("value", [None, np.nan])
+def test_missing_classes_are_counted(value):
+    y = np.array(["a", value, "b", value], dtype=object)
+    with pytest.raises(DataError, match=r"2 of 4 targets are missing \(None or NaN\). Leave those"):
+        targets(y)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 2)])
+def test_the_code_that_leaves_bad_targets_out_does_so(shape):
+    y = inputs_with(np.nan, places=[(1,)], shape=shape)
+    with pytest.raises(DataError, match="1 of 4 targets are NaN or infinite") as raised:
+        targets(y)
+    names = {"np": np, "y": y}
+    exec(str(raised.value).partition("Leave those rows out: ")[2].partition(";")[0], names)
+    assert names["keep"].tolist() == [True, False, True, True]
+
+
+def test_texts_are_no_values():
+    with pytest.raises(
+        DataError, match='a regression expects numbers. Type: kind="classification"'
+    ):
+        targets(["a", "b"], kind="regression")
+
+
+def test_an_unknown_kind_gets_the_nearest_name():
+    with pytest.raises(UnknownNameError, match="Did you mean 'classification'"):
+        targets([0, 1], kind="clasification")
+
+
+def test_values_of_one_target_are_one_column():
+    values, kind, labels = targets([0.5, 1.5])
+    assert (values.tolist(), kind, labels) == ([[0.5], [1.5]], "regression", ())
+
+
+def test_a_seed_fits_every_generator():
+    assert as_seed(2**32 - 1) == 2**32 - 1
+    with pytest.raises(OptionError, match="expected a whole number from 0"):
+        as_seed(2**32)

@@ -1,0 +1,47 @@
+"""`%maas` in a real kernel, as a front end sees it."""
+
+
+def test_loading_the_extension_prints_nothing(kernels):
+    ran = kernels().run("%load_ext maasnb")
+    assert ran.reply["status"] == "ok"
+    assert ran.messages == []
+
+
+def test_data_shows_as_html_and_text(kernel):
+    (shown,) = kernel.run("%maas data digits").of("execute_result")
+    assert set(shown["data"]) == {"text/plain", "text/html"}
+
+
+def test_a_mistake_is_one_error_without_a_traceback(kernel):
+    ran = kernel.run("%maas trian net digits")
+    (error,) = ran.of("error")
+    assert error["ename"] == "UnknownNameError"
+    assert error["evalue"].startswith("There is no verb 'trian'. Did you mean 'train'?")
+    assert error["traceback"] == [f"UnknownNameError: {error['evalue']}"]
+    assert len(ran.messages) == 1
+
+
+def test_a_mistake_stops_restart_and_run_all(kernel):
+    assert kernel.run("%maas trian net digits").reply["status"] == "error"
+
+
+def test_the_kernel_goes_on_after_a_mistake(kernel):
+    kernel.run("%maas trian net digits")
+    assert kernel.run("%maas runs").reply["status"] == "ok"
+
+
+def test_completion_reaches_the_front_end(kernel):
+    assert kernel.complete("%maas tr") == ["%maas train"]
+    assert kernel.complete("%maas train net d") == ["%maas train net digits"]
+    assert kernel.complete("%maas train net digits --bat") == ["%maas train net digits --batch"]
+    assert kernel.complete("%%maas build net\nDro") == ["%%maas build net\nDropout"]
+
+
+def test_the_doctor_sees_the_kernel(kernel):
+    (shown,) = kernel.run("%maas doctor").of("execute_result")
+    assert "work while a cell runs" in shown["data"]["text/plain"]
+
+
+def test_a_silenced_cell_shows_no_result(kernel):
+    ran = kernel.run("x = %maas data digits")
+    assert ran.messages == []

@@ -1,0 +1,204 @@
+"""`mb.inspect`: the gradients of a run, and what a model is made of."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from maasnb.building import build
+from maasnb.datasets.batches import Batches
+from maasnb.errors import DataError, ModelError, UnknownNameError
+from maasnb.events import Measured
+from maasnb.layers import Activation, Dense, Input
+from maasnb.study.inspection import inspect
+
+# The first step of a run, again, by each framework's own means; only the rows are maasnb's.
+
+
+def first_batch(run):
+    batches = Batches(size=len(run.data.train), batch=16, seed=run.settings["seed"])
+    rows = batches.rows(0, 1).indices[0]
+    return run.data.train.inputs[rows], run.data.train.targets[rows]
+
+
+def torch_norms(model, x, y, *, regression):
+    torch = importlib.import_module("torch")
+    functional = torch.nn.functional
+    outputs = model(torch.tensor(x))
+    if regression:
+        loss = functional.mse_loss(outputs, torch.tensor(y))
+    else:
+        loss = functional.cross_entropy(outputs, torch.tensor(y).long())
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(loss, parameters)
+    return {name: float(g.norm()) for name, g in zip(names, gradients, strict=True)}
+
+
+def jax_norms(model, x, y, *, regression):
+    jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
+    names = ("dense1", "dense2")
+    weights = {
+        name: (getattr(model, name).kernel[...], getattr(model, name).bias[...]) for name in names
+    }
+
+    def loss(weights):
+        hidden = jnp.tanh(x @ weights["dense1"][0] + weights["dense1"][1])
+        outputs = hidden @ weights["dense2"][0] + weights["dense2"][1]
+        if regression:
+            return jnp.mean((outputs - y) ** 2)
+        return -jnp.mean(jax.nn.log_softmax(outputs)[jnp.arange(len(y)), y])
+
+    gradients = jax.grad(loss)(weights)
+    return {
+        f"{name}.{part}": float(jnp.linalg.norm(gradient))
+        for name in names
+        for part, gradient in zip(("kernel", "bias"), gradients[name], strict=True)
+    }
+
+
+def expected_norms(run):
+    """Return the gradient norms of step 1, from a model built anew with the same seed."""
+    regression = run.data.kind == "regression"
+    outputs = run.data.target_width if regression else len(run.data.labels)
+    fresh = build([Dense(8, "tanh"), Dense(outputs)], backend=run.backend.name, data=run.data)
+    by_hand = {"torch": torch_norms, "jax": jax_norms}[run.backend.name]
+    return by_hand(fresh, *first_batch(run), regression=regression)
+
+
+def first_norms(run):
+    data = inspect(run).data
+    assert data["steps"][0] == 1
+    return dict(zip(data["names"].tolist(), data["gradient_norm"][0].tolist(), strict=True))
+
+
+def test_gradient_norms_of_a_classifiers_first_step_are_those_computed_by_hand(classifier):
+    assert first_norms(classifier) == pytest.approx(expected_norms(classifier), rel=1e-4)
+
+
+def test_gradient_norms_of_a_regressions_first_step_are_those_computed_by_hand(regressor):
+    assert first_norms(regressor) == pytest.approx(expected_norms(regressor), rel=1e-4)
+
+
+def test_an_update_of_plain_sgd_is_the_learning_rate_times_the_gradient(trained, classifier):
+    run = trained(classifier.data, optimizer="sgd", lr=0.5)
+    fresh = build([Dense(8, "tanh"), Dense(3)], backend=run.backend.name, data=run.data)
+    weights = run.backend.weights(fresh)
+    data = inspect(run).data
+    for column, name in enumerate(data["names"]):
+        norm = np.linalg.norm(weights[name])
+        expected = 0.5 * data["gradient_norm"][0, column] / norm if norm else np.inf
+        assert data["update_ratio"][0, column] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_report_has_a_row_a_parameter_in_the_models_order(classifier):
+    report = inspect(classifier)
+    names = [info.name for info in classifier.backend.parameters(classifier.model)]
+    assert [row[0] for row in report.rows] == report.data["names"].tolist() == names
+    assert report.columns == ("parameter", "norm, step 1", "norm, step 10", "update / weight")
+
+
+def test_the_first_and_the_last_step_are_measured(classifier):
+    data = inspect(classifier).data
+    assert (data["steps"][0], data["steps"][-1]) == (1, classifier.total_steps)
+    assert data["gradient_norm"].shape == data["update_ratio"].shape
+    assert data["gradient_norm"].shape == (len(data["steps"]), 4)
+
+
+def test_a_number_is_the_last_norm_of_a_parameter(classifier):
+    report = inspect(classifier, "gradients")
+    assert report[report.data["names"][2]] == report.data["gradient_norm"][-1, 2]
+
+
+# What the numbers mean, in words.
+
+
+def notes_on(run, monkeypatch, gradient_norm, update_ratio):
+    event = Measured(step=1, time=0.0, gradient_norm=gradient_norm, update_ratio=update_ratio)
+    monkeypatch.setattr(run.history, "measured", [event])
+    return list(inspect(run).notes)
+
+
+@pytest.mark.parametrize(
+    ("norms", "ratios", "words"),
+    [
+        (
+            {"a": 1.0, "b": 1.0},
+            {"a": 1e-3, "b": 5e-4},
+            ["All updates are between 0.0001 and 0.01 "],
+        ),
+        ({"a": 0.0, "b": 1.0}, {"a": 0.0, "b": 1e-3}, ["No gradient reaches a: look for a dead"]),
+        ({"a": 1.0, "b": 1.0}, {"a": 1e-6, "b": 1e-3}, ["Updates of a are below 0.0001 of the"]),
+        ({"a": 1.0, "b": 1.0}, {"a": 1e-3, "b": 0.5}, ["Updates of b are above 0.01 of the wei"]),
+        ({"a": 1.0, "b": 1.0}, {"a": 1e-3, "b": np.inf}, ["All updates are between"]),
+        (
+            {"a": np.nan, "b": 1.0},
+            {"a": np.nan, "b": 1e-3},
+            ["The gradient of a is not finite: try"],
+        ),
+        ({"a": 0.0, "b": 1.0}, {"a": 0.0, "b": 0.5}, ["No gradient reaches a", "Updates of b are"]),
+    ],
+    ids=["healthy", "dead", "slow", "fast", "from zero", "not finite", "two at once"],
+)
+def test_words_say_what_the_last_step_shows(classifier, monkeypatch, norms, ratios, words):
+    notes = notes_on(classifier, monkeypatch, norms, ratios)
+    assert len(notes) == len(words)
+    for note, beginning in zip(notes, words, strict=True):
+        assert note.startswith(beginning)
+
+
+def test_a_run_without_a_measured_step_asks_for_patience(classifier, monkeypatch):
+    monkeypatch.setattr(classifier.history, "measured", [])
+    with pytest.raises(DataError, match="has taken no step yet; wait a moment"):
+        inspect(classifier)
+
+
+# What a model is made of.
+
+
+def test_the_summary_counts_weights_and_bytes(backend):
+    report = inspect(build([Input(4), Dense(8, "relu"), Dense(3)], backend=backend.name))
+    count = 4 * 8 + 8 + 8 * 3 + 3
+    assert (report["parameters"], report["size_bytes"]) == (count, 4 * count)
+    assert report.title.endswith(f"({backend.name}): 67 parameters, 268 B")
+    assert report.rows[-1] == ("total", "", "", "67", "268 B")
+
+
+def test_the_summary_gives_the_shape_and_type_of_each_parameter(backend):
+    report = inspect(build([Input(4), Dense(8, bias=False)], backend=backend.name))
+    shape = {"torch": "8 x 4", "jax": "4 x 8"}[backend.name]
+    assert report.rows[0][1:] == (shape, "float32", "32", "128 B")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "units", "words"),
+    [(25, 10, "1 kB"), (249, 1, "996 B"), (1000, 1000, "4 MB"), (499_999, 2, "4 MB")],
+)
+def test_memory_is_told_in_the_unit_that_fits(inputs, units, words):
+    model = build([Input(inputs), Dense(units, bias=False)])
+    assert inspect(model).rows[-1][-1] == words
+
+
+def test_the_summary_of_a_run_is_that_of_its_model(classifier):
+    assert str(inspect(classifier, "summary")) == str(inspect(classifier.model))
+
+
+def test_a_model_without_weights_has_a_summary(backend):
+    report = inspect(build([Input(4), Activation("relu")], backend=backend.name))
+    assert (report["parameters"], len(report.rows)) == (0, 1)
+
+
+def test_an_unknown_report_gets_the_nearest_name(classifier):
+    with pytest.raises(UnknownNameError, match="no report 'gradient'. Did you mean 'gradients'"):
+        inspect(classifier, "gradient")
+
+
+def test_gradients_of_a_model_alone_are_refused(backend):
+    model = build([Input(4), Dense(1)], backend=backend.name)
+    with pytest.raises(DataError, match=r"by itself has no gradients.* Type: mb.inspect\(run\)"):
+        inspect(model, "gradients")
+
+
+@pytest.mark.parametrize("what", [None, "summary", "gradients"])
+def test_what_is_neither_a_run_nor_a_model_is_refused(what):
+    with pytest.raises(ModelError, match="list object .* is not a model; expected a torch.nn"):
+        inspect([1, 2, 3], what)
