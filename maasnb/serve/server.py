@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -111,10 +110,11 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
 async def _serve(
     server: "uvicorn.Server", listening: socket.socket, tell: Callable[[], None], *, embedded: bool
 ) -> None:
+    parent = os.getppid()  # Taken before the URL is told, while the parent waits for it.
     watch = [asyncio.create_task(_tell_when_started(server, tell))]
     if embedded:
         _end_with_input(server)
-        watch.append(asyncio.create_task(_end_with_parent(server)))
+        watch.append(asyncio.create_task(_end_with_parent(server, parent)))
     await server.serve(sockets=[listening])
     for task in watch:
         task.cancel()
@@ -130,17 +130,17 @@ def _end_with_input(server: "uvicorn.Server") -> None:
     """End when the pipe on the standard input closes, which happens however the parent ends."""
 
     def wait() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(1):
+        # Not by sys.stdin, whose lock this thread would hold when the interpreter ends.
+        with contextlib.suppress(OSError):
+            while os.read(0, 1):
                 pass
         server.should_exit = True
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-async def _end_with_parent(server: "uvicorn.Server") -> None:
+async def _end_with_parent(server: "uvicorn.Server", parent: int) -> None:
     """End when the parent is gone although a fork of it still holds the pipe."""
-    parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(PARENT_LOOK_S)
     server.should_exit = True
