@@ -76,7 +76,7 @@ def publish(
             "training returned. Type: run = mb.train(model, data); mb.publish(run, 'name')"
         )
         raise ModelError(message)
-    artifact = freeze(run, run.name if name is None else name)
+    artifact = freeze(run, run.data.name if name is None else name)
     verify(run, artifact)
     url, secret, hint = _server(to, token)
     connection = Connection(url, secret)

@@ -40,7 +40,12 @@ def train(
     """Take steps in chunks; return the program, the state and the losses."""
     batches = Batches(size=size, batch=batch, seed=0)
     program = backend.compile(
-        model, CLASSES, make_optimizer(optimizer), inputs=EXAMPLE, ragged=batches.ragged, device="cpu"
+        model,
+        CLASSES,
+        make_optimizer(optimizer),
+        inputs=EXAMPLE,
+        ragged=batches.ragged,
+        device="cpu",
     )
     state, placed = program.init(0), program.place(*examples(size))
     losses, step = [], 0

@@ -104,7 +104,9 @@ def test_losses_and_predictions_agree_with_their_formulas(backend, loss, given, 
     model = backend.build(spec, seed=0)
     inputs, classes = examples(2000)
     targets = {3: classes, 1: (classes > 1).astype(np.int32), 2: inputs[:, :2] * 2}[outputs]
-    program = backend.compile(model, task, make_optimizer("sgd"), inputs=EXAMPLE, ragged=False, device=None)
+    program = backend.compile(
+        model, task, make_optimizer("sgd"), inputs=EXAMPLE, ragged=False, device=None
+    )
     found = program.evaluate(program.init(0), program.place(inputs, targets))
     predicted = backend.predict(model, task, inputs)
     assert_allclose(found.outputs, predicted, atol=1e-6)
@@ -150,7 +152,12 @@ def test_a_restored_snapshot_goes_on_with_the_same_bits(backend):
     half, middle, _ = train(backend, backend.build(NOISY, 0), steps=9, chunk=3)
     arrays = half.snapshot(middle)
     other = backend.compile(
-        backend.build(NOISY, 5), CLASSES, make_optimizer("adam"), inputs=EXAMPLE, ragged=False, device="cpu"
+        backend.build(NOISY, 5),
+        CLASSES,
+        make_optimizer("adam"),
+        inputs=EXAMPLE,
+        ragged=False,
+        device="cpu",
     )
     state = other.restore(other.init(0), arrays)
     batches = Batches(size=30, batch=10, seed=0)
@@ -171,7 +178,12 @@ def test_training_leaves_the_random_state_of_the_process_alone():
 def test_an_unknown_device_is_refused_with_the_known_ones(backend):
     with pytest.raises(UnknownNameError, match="no (torch|jax) device 'gpu9'.*cpu"):
         backend.compile(
-            backend.build(SPEC, 0), CLASSES, make_optimizer("sgd"), inputs=EXAMPLE, ragged=False, device="gpu9"
+            backend.build(SPEC, 0),
+            CLASSES,
+            make_optimizer("sgd"),
+            inputs=EXAMPLE,
+            ragged=False,
+            device="gpu9",
         )
 
 
@@ -181,4 +193,6 @@ def test_a_model_without_parameters_is_refused(backend):
 
     model = nn.ReLU() if backend.name == "torch" else nnx.Dropout(0.5, rngs=nnx.Rngs(0))
     with pytest.raises(ModelError, match="no trainable parameters"):
-        backend.compile(model, CLASSES, make_optimizer("sgd"), inputs=EXAMPLE, ragged=False, device=None)
+        backend.compile(
+            model, CLASSES, make_optimizer("sgd"), inputs=EXAMPLE, ragged=False, device=None
+        )

@@ -48,7 +48,12 @@ def test_the_model_holds_the_state_of_the_last_good_step(backend, digits):
     again = network(backend, digits)
     if good:
         program = backend.compile(
-            again, error.run.task, make_optimizer("sgd"), inputs=digits.test.inputs, ragged=True, device="cpu"
+            again,
+            error.run.task,
+            make_optimizer("sgd"),
+            inputs=digits.test.inputs,
+            ragged=True,
+            device="cpu",
         )
         rows = Batches(size=len(digits.train), batch=32, seed=0).rows(0, good)
         placed = program.place(digits.train.inputs, digits.train.targets)
