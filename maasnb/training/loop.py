@@ -23,6 +23,8 @@ from maasnb.training.recovery import KeptStates
 
 __all__ = ["Loop"]
 
+_MEASURED_EPOCHS = 20
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Pending:
@@ -88,11 +90,11 @@ class Loop:
     def _take_all_steps(self) -> None:
         run, per_epoch = self._run, self._run.steps_per_epoch
         while self._step < run.total_steps and run.stop_reason is None:
-            last = self._step == run.total_steps - 1
-            if last or self._pacer.wants_statistics():
+            fixed = self._next_fixed_measurement()
+            if self._step == fixed or self._pacer.wants_statistics():
                 self._take_measured_step()
             else:
-                self._take_chunk(per_epoch - self._step % per_epoch, run.total_steps - 1)
+                self._take_chunk(min(per_epoch - self._step % per_epoch, fixed - self._step))
             if self._step % per_epoch == 0:
                 self._validate()
             if self._kept.is_due():
@@ -100,9 +102,22 @@ class Loop:
                 self._kept.renew(self._step, self._state)
         self._read_pending()
 
-    def _take_chunk(self, left_in_epoch: int, end: int) -> None:
+    def _next_fixed_measurement(self) -> int:
+        """Return the next step that is measured whatever the clock says.
+
+        These are the run's first and last step and the last one of each of the first epochs, so
+        that a short run's picture has its points too.
+        """
+        run = self._run
+        if self._step == 0:
+            return 0
+        epoch_ends = (self._step // run.steps_per_epoch + 1) * run.steps_per_epoch
+        early = epoch_ends <= _MEASURED_EPOCHS * run.steps_per_epoch
+        return min(epoch_ends if early else run.total_steps, run.total_steps) - 1
+
+    def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        count = self._pacer.length(min(left_in_epoch, end - self._step))
+        count = self._pacer.length(most)
         rows = self._batches.rows(self._step, count)
         self._state, losses = self._program.chunk(self._state, self._train, rows, self._lr)
         self._step += count
