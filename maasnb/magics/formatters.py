@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 
 from maasnb.panels import progress
 from maasnb.panels.twins import run_twin
 from maasnb.tables import is_number
 
-__all__ = ["NOUNS", "html_of", "register", "unregister"]
+__all__ = ["NOUNS", "html_of", "register", "show", "unregister"]
 
 NOUNS: tuple[tuple[str, str], ...] = (
     ("maasnb.datasets.loading", "Data"),
@@ -76,7 +77,17 @@ def register(shell: InteractiveShell) -> None:
     formatters["text/plain"].for_type_by_name(*RUN, _print_run)
     formatters["image/png"].for_type_by_name(*RUN, _run_picture)
     formatters["image/png"].for_type_by_name(*REPORT, _report_picture)
-    _whole(shell).ipython_display_formatter.for_type_by_name(*RUN, _skip_shown)
+    for module, name in (*NOUNS, RUN):
+        _whole(shell).ipython_display_formatter.for_type_by_name(module, name, _skip_shown)
+
+
+def show(item: object, *, silently: bool = False) -> None:
+    """Show one of our objects at once, and not again in this cell; `silently` leaves it out."""
+    cls = type(item)
+    if (cls.__module__, cls.__name__) in NOUNS and not progress.shown_here(item):
+        if not silently:
+            display(item)
+        progress.mark_shown(item)
 
 
 def unregister(shell: InteractiveShell) -> None:
@@ -146,7 +157,12 @@ def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
     return report_png(report)
 
 
-def _skip_shown(run: Any) -> None:  # noqa: ANN401 - a run
-    """Show nothing of a run whose picture stands in this cell already; a terminal needs a line."""
-    if not progress.shown_here(run) or progress.place() == "terminal":
+def _skip_shown(item: Any) -> None:  # noqa: ANN401 - any object of ours
+    """Show nothing of what stands in this cell already; in a terminal a run needs a line."""
+    once_more = _is_run(type(item)) and progress.place() == "terminal"
+    if not progress.shown_here(item) or once_more:
         raise NotImplementedError  # IPython's sign for: go on with the other formatters
+
+
+def _is_run(cls: type) -> bool:
+    return (cls.__module__, cls.__name__) == RUN
