@@ -76,9 +76,9 @@ def register(shell: InteractiveShell) -> None:
         formatters["text/html"].for_type_by_name(module, name, html_of)
     formatters["text/plain"].for_type_by_name(*RUN, _print_run)
     formatters["image/png"].for_type_by_name(*RUN, _run_picture)
-    formatters["image/png"].for_type_by_name(*REPORT, _report_picture)
     for module, name in (*NOUNS, RUN):
         _whole(shell).ipython_display_formatter.for_type_by_name(module, name, _skip_shown)
+    _whole(shell).ipython_display_formatter.for_type_by_name(*REPORT, _show_report)
 
 
 def show(item: object, *, silently: bool = False) -> None:
@@ -151,9 +151,25 @@ def _run_picture(run: Any) -> bytes | None:  # noqa: ANN401 - a run
     return run_png(run)
 
 
-def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
-    from maasnb.panels.pictures import report_png  # noqa: PLC0415 - loads matplotlib
+def _show_report(report: Any) -> None:  # noqa: ANN401 - a report
+    """Show a report's table, then its picture: of one bundle a front end would show only one."""
+    if progress.shown_here(report):
+        return
+    if progress.place() in ("nowhere", "terminal"):
+        raise NotImplementedError  # IPython's sign for: go on with the other formatters
+    table = html_of(report)
+    bundle = {"text/plain": str(report), **({"text/html": table} if table else {})}
+    display(bundle, raw=True)
+    picture = _report_picture(report)
+    if picture is not None:
+        display({"image/png": picture, "text/plain": f"[{report.kind}]"}, raw=True)
 
+
+def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
+    try:
+        from maasnb.panels.pictures import report_png  # noqa: PLC0415 - loads matplotlib
+    except ImportError:  # without matplotlib the table remains
+        return None
     return report_png(report)
 
 

@@ -33,7 +33,7 @@ class _Cell:
 
     def __init__(self) -> None:
         self.number = 0
-        self.shown: set[int] = set()
+        self.shown: dict[int, object] = {}  # the objects too, so that no id comes twice
         self.shell: Any = None
         self.detach: Callable[[], None] | None = None
 
@@ -80,7 +80,7 @@ def shown_here(item: object) -> bool:
 
 def mark_shown(item: object) -> None:
     """Remember that an object stands in the output of the cell that is running."""
-    _cell.shown.add(id(item))
+    _cell.shown[id(item)] = item
 
 
 def place() -> Place:
