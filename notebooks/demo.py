@@ -65,7 +65,9 @@ def print_table(rows: list[dict[str, str]]) -> None:
     table = [list(rows[0]), *(list(row.values()) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def wait_for_server(workspace: Path) -> bool:

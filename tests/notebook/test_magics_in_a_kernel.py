@@ -55,21 +55,29 @@ def test_a_semicolon_silences_a_magic(kernel):
 
 
 def test_a_report_is_a_table_and_then_a_picture_each_once(kernel):
-    kernel.run("%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)")
+    kernel.run(
+        "%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)"
+    )
     kernel.run("%maas train net digits --epochs 1")
     for cell in ("%maas evaluate run", "mb.evaluate(run)", "%maas evaluate run\nreport"):
-        shown = [set(each["data"]) for each in kernel.run(cell).of("display_data", "execute_result")]
+        shown = [
+            set(each["data"]) for each in kernel.run(cell).of("display_data", "execute_result")
+        ]
         assert shown == [{"text/plain", "text/html"}, {"text/plain", "image/png"}]
 
 
 def test_two_reports_of_one_cell_are_both_shown(kernel):
-    kernel.run("%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)")
+    kernel.run(
+        "%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)"
+    )
     shown = kernel.run("%maas inspect net\n%maas inspect net").of("display_data")
     assert len(shown) == 2
 
 
 def test_an_endpoint_is_a_table(kernel):
-    kernel.run("%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)")
+    kernel.run(
+        "%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)"
+    )
     kernel.run("%maas train net digits --epochs 1")
     (shown,) = kernel.run("%maas publish run digits").of("display_data")
     assert "Endpoint 'digits', version 1\n  takes    x FP32 [-1, 64]" in shown["data"]["text/plain"]

@@ -23,7 +23,9 @@ def make_run(**changes):
         "steps_per_epoch": 10,
         "epochs": 2,
         "metrics": {"loss": 0.2345, "accuracy": 0.956},
-        "history": SimpleNamespace(losses=np.linspace(2.4, 0.1, 20), measured=measured, validated=[]),
+        "history": SimpleNamespace(
+            losses=np.linspace(2.4, 0.1, 20), measured=measured, validated=[]
+        ),
         "data": SimpleNamespace(name="digits"),
         "backend": SimpleNamespace(name="torch"),
         "error": None,
