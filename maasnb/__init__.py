@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from maasnb.study.inspection import inspect
     from maasnb.study.reports import Report
     from maasnb.training import train
+    from maasnb.training.stopping import EarlyStop
 
 __all__ = [
     "Activation",
     "Data",
     "Dense",
     "Dropout",
+    "EarlyStop",
     "Endpoint",
     "Input",
     "MaasError",
@@ -62,6 +64,7 @@ _HOMES = {
     "Data": "maasnb.datasets.loading",
     "Dense": "maasnb.layers",
     "Dropout": "maasnb.layers",
+    "EarlyStop": "maasnb.training.stopping",
     "Endpoint": "maasnb.client.endpoint",
     "Input": "maasnb.layers",
     "MaasError": "maasnb.errors",

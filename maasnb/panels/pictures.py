@@ -183,11 +183,16 @@ def _title(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     return f"{run.name}: {run.status}, {shown}{run.steps:,} steps"
 
 
-def _metric_points(run: Any) -> tuple[str, list[int], list[float]] | None:  # noqa: ANN401 - a run, by its attributes
+def _metric_points(run: Any) -> tuple[str, list[float], list[float]] | None:  # noqa: ANN401 - a run, by its attributes
     for name in run.task.metrics:
         seen = [each for each in run.history.validated if name in each.metrics]
         if seen:
-            return name, [each.epoch for each in seen], [each.metrics[name] for each in seen]
+            per_epoch = run.steps_per_epoch or 1
+            return (
+                name,
+                [each.step / per_epoch for each in seen],
+                [each.metrics[name] for each in seen],
+            )
     return None
 
 
@@ -201,7 +206,7 @@ def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_e
     seen = [each for each in validated if math.isfinite(each.metrics.get("loss", math.nan))]
     if seen:
         axes.plot(
-            [each.epoch for each in seen],
+            [each.step / per_epoch for each in seen],
             [each.metrics["loss"] for each in seen],
             color=VERMILLION,
             linestyle=DASHES[1],
@@ -238,7 +243,7 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def _draw_metric(axes: "Axes", metric: tuple[str, list[int], list[float]]) -> None:
+def _draw_metric(axes: "Axes", metric: tuple[str, list[float], list[float]]) -> None:
     name, epochs, values = metric
     axes.plot(epochs, values, color=GREEN, marker="o", markersize=3, linewidth=1.8)
     axes.set_title(f"validation {name}: {values[-1]:.3g} at the end", loc="left")
