@@ -108,6 +108,9 @@ class Loop:
         """Return the learning rates of steps."""
         return self._plan.schedule.rates(self._lr, first, count)
 
+    def _rate_at(self, step: int) -> float:
+        return float(self._rates(step, 1)[0])
+
     def _take_chunk(self, left: int, end: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
         count = self._pacer.length(min(left, end - self._step))
@@ -123,12 +126,12 @@ class Loop:
         self._read_pending()
         began = time.perf_counter()
         rows = self._batches.rows(self._step, 1)
-        rates = self._rates(self._step, 1)
+        lr = self._rate_at(self._step)
         self._state, losses, statistics = self._program.statistics(
-            self._state, self._train, rows, rates, self._clip
+            self._state, self._train, rows, lr, self._clip
         )
         self._step += 1
-        samples, lr = int(rows.counts.sum()), float(rates[-1])
+        samples = int(rows.counts.sum())
         self._pending = _Pending(losses, self._step, samples, lr, paced=False)
         self._read_pending()
         found = self._program.host_statistics(statistics)
@@ -205,7 +208,7 @@ class Loop:
         """Find the last good state by repeating steps from a kept one, restore it, and raise."""
         self._pending = None
         state, step, culprit = self._kept.replay(
-            bad_step, self._train, self._batches, self._rates, self._clip
+            bad_step, self._train, self._batches, self._rate_at, self._clip
         )
         self._state, self._step = state, step
         where = (

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from maasnb.backends.protocol import Array, Program, Statistics
+from maasnb.backends.protocol import Program, Statistics
 from maasnb.datasets.batches import Batches
 
 __all__ = ["KeptStates"]
@@ -44,7 +44,7 @@ class KeptStates:
         bad_step: int,
         placed: Any,  # noqa: ANN401 - opaque
         batches: Batches,
-        rates: Callable[[int, int], Array],
+        lr_at: Callable[[int], float],
         clip: float | None = None,
     ) -> tuple[Any, int, str | None]:
         """Return the last good state, its step, and the parameter that went bad first.
@@ -59,7 +59,7 @@ class KeptStates:
             while step <= bad_step:
                 rows = batches.rows(step, 1)
                 state, losses, statistics = self._program.statistics(
-                    state, placed, rows, rates(step, 1), clip
+                    state, placed, rows, lr_at(step), clip
                 )
                 found = self._program.host_statistics(statistics)
                 culprit = _first_not_finite(found)

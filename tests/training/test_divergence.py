@@ -96,5 +96,5 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
 
     kept = KeptStates(Counter(), 0)
     kept.renew(3, 3)  # taken after the step that went bad
-    found = kept.replay(3, None, Batches(size=8, batch=2, seed=0), lambda first, count: [0.1])
+    found = kept.replay(3, None, Batches(size=8, batch=2, seed=0), lambda step: 0.1)
     assert found == (2, 2, "w")

@@ -35,7 +35,8 @@ def clipped(rule: Rule, gradients: Tree, clip: jax.Array | None) -> Tree:
         gradients = jax.tree.map(lambda each: jnp.clip(each, -limit, limit), gradients)
     if clip is None:
         return gradients
-    scale = jnp.minimum(1.0, clip / optax.global_norm(gradients))
+    squares = [jnp.sum(each**2) for each in jax.tree.leaves(gradients)]
+    scale = jnp.minimum(1.0, clip / jnp.sqrt(jnp.stack(squares).sum()))
     return jax.tree.map(lambda each: each * scale, gradients)
 
 
