@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from maasnb.records.run import Run
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
+    from maasnb.study.rates import find_lr
     from maasnb.study.reports import Report
     from maasnb.training import train
     from maasnb.training.stopping import EarlyStop
@@ -48,6 +49,7 @@ __all__ = [
     "devices",
     "doctor",
     "evaluate",
+    "find_lr",
     "inspect",
     "predict",
     "publish",
@@ -76,6 +78,7 @@ _HOMES = {
     "devices": "maasnb.hardware",
     "doctor": "maasnb.diagnosis",
     "evaluate": "maasnb.study.evaluation",
+    "find_lr": "maasnb.study.rates",
     "inspect": "maasnb.study.inspection",
     "predict": "maasnb.publishing",
     "publish": "maasnb.publishing",
