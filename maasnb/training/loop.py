@@ -23,6 +23,8 @@ from maasnb.training.recovery import KeptStates
 
 __all__ = ["Loop"]
 
+_MEASURED_EPOCHS = 20
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Pending:
@@ -92,11 +94,11 @@ class Loop:
     def _take_all_steps(self) -> None:
         run, every = self._run, self._plan.validate_every
         while self._step < run.total_steps and run.stop_reason is None:
-            last = self._step == run.total_steps - 1
-            if last or self._pacer.wants_statistics():
+            fixed = self._next_fixed_measurement()
+            if self._step == fixed or self._pacer.wants_statistics():
                 self._take_measured_step()
             else:
-                self._take_chunk(every - self._step % every, run.total_steps - 1)
+                self._take_chunk(min(every - self._step % every, fixed - self._step))
             if self._step % every == 0 or self._step == run.total_steps:
                 self._validate()
             if self._kept.is_due():
@@ -111,9 +113,22 @@ class Loop:
     def _rate_at(self, step: int) -> float:
         return float(self._rates(step, 1)[0])
 
-    def _take_chunk(self, left: int, end: int) -> None:
+    def _next_fixed_measurement(self) -> int:
+        """Return the next step that is measured whatever the clock says.
+
+        These are the run's first and last step and the last one of each of the first epochs, so
+        that a short run's picture has its points too.
+        """
+        run = self._run
+        if self._step == 0:
+            return 0
+        epoch_ends = (self._step // run.steps_per_epoch + 1) * run.steps_per_epoch
+        early = epoch_ends <= _MEASURED_EPOCHS * run.steps_per_epoch
+        return min(epoch_ends if early else run.total_steps, run.total_steps) - 1
+
+    def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        count = self._pacer.length(min(left, end - self._step))
+        count = self._pacer.length(most)
         rows = self._batches.rows(self._step, count)
         rates = self._rates(self._step, count)
         self._state, losses = self._program.chunk(self._state, self._train, rows, rates, self._clip)
