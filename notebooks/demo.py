@@ -1,7 +1,7 @@
 """Run the quickstart in a real kernel, with both backends, up to a prediction over HTTP.
 
-`make demo` calls this. It leaves nothing behind: the workspace is a temporary folder, and the server
-ends with the kernel that started it.
+`make demo` calls this. It leaves nothing behind: the workspace is a temporary folder, and the
+server ends with the kernel that started it.
 """
 
 import json
@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -43,7 +42,7 @@ def run_quickstart() -> list[dict[str, str]]:
     count = sum(cell.cell_type == "code" for cell in notebook.cells)
     done = 0
 
-    def show(cell: Any, **_: object) -> None:
+    def show(cell: nbformat.NotebookNode, **_: object) -> None:
         nonlocal done
         if cell.cell_type == "code":
             done += 1

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from maasnb.backends.protocol import Array, Program
+from maasnb.datasets.batches import Rows
 from maasnb.errors import DivergedError
 from maasnb.events import Measured, Restored, Started, Stepped, Validated, Warned
 from maasnb.metrics import measure
@@ -28,14 +29,24 @@ _MEASURED_EPOCHS = 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Pending:
-    """Hold losses that are still on the device."""
+    """Hold losses that are still on the device.
+
+    Attributes:
+        losses: the losses, opaque.
+        step: how many steps are done with them.
+        samples: how many examples they are of.
+        call_s: how long the call took that began the work, or did it all where nothing runs on.
+        called: when that call returned.
+        paced: whether the pacer learns from the time.
+    """
 
     losses: Any
     step: int
     samples: int
     lr: float
-    paced: bool = True
-    dispatched: float = dataclasses.field(default_factory=time.perf_counter)
+    call_s: float
+    called: float
+    paced: bool
 
 
 class Loop:
@@ -128,14 +139,28 @@ class Loop:
 
     def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        count = self._pacer.length(most)
-        rows = self._batches.rows(self._step, count)
-        rates = self._rates(self._step, count)
+        rows = self._batches.rows(self._step, self._pacer.length(most))
+        rates = self._rates(self._step, len(rows))
+        began = time.perf_counter()
         self._state, losses = self._program.chunk(self._state, self._train, rows, rates, self._clip)
-        self._step += count
-        before = self._pending
-        self._pending = _Pending(losses, self._step, int(rows.counts.sum()), float(rates[-1]))
-        self._read(before)
+        lr = float(rates[-1])
+        before, self._pending = self._pending, self._after(rows, losses, lr, began, paced=True)
+        self._read(before, self._pending.call_s)
+
+    def _after(
+        self,
+        rows: Rows,
+        losses: Any,  # noqa: ANN401 - opaque
+        lr: float,
+        began: float,
+        *,
+        paced: bool,
+    ) -> _Pending:
+        """Count the steps of a call that began at a time, and hold their losses."""
+        self._step += len(rows)
+        now = time.perf_counter()
+        samples = int(rows.counts.sum())
+        return _Pending(losses, self._step, samples, lr, now - began, now, paced)
 
     def _take_measured_step(self) -> None:
         self._read_pending()
@@ -145,9 +170,7 @@ class Loop:
         self._state, losses, statistics = self._program.statistics(
             self._state, self._train, rows, lr, self._clip
         )
-        self._step += 1
-        samples = int(rows.counts.sum())
-        self._pending = _Pending(losses, self._step, samples, lr, paced=False)
+        self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
         found = self._program.host_statistics(statistics)
         self._pacer.measured(time.perf_counter() - began)
@@ -165,13 +188,17 @@ class Loop:
         self._read(before)
         self._last_read = time.perf_counter()
 
-    def _read(self, pending: "_Pending | None") -> None:
-        """Wait for a chunk's losses and tell everyone; a loss that is not finite ends the run."""
+    def _read(self, pending: _Pending | None, next_call_s: float = 0.0) -> None:
+        """Wait for a chunk's losses and tell everyone; a loss that is not finite ends the run.
+
+        The chunk took its own call and the wait after it, without the next chunk's call between.
+        """
         if pending is None:
             return
         losses = self._program.host(pending.losses)
         now = time.perf_counter()
-        seconds = now - max(pending.dispatched, self._last_read)
+        waited_s = now - max(pending.called, self._last_read) - next_call_s
+        seconds = pending.call_s + max(waited_s, 0.0)
         self._last_read = now
         if pending.paced:
             self._pacer.took(len(losses), seconds)
@@ -226,6 +253,8 @@ class Loop:
             bad_step, self._train, self._batches, self._rate_at, self._clip
         )
         self._state, self._step = state, step
+        words = f"The run went back to its last good state, after step {step}."
+        self._run.emit(Warned(step=step, time=time.time(), message=words))
         where = (
             f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
         )
