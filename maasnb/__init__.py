@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from maasnb.records.run import Run
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
+    from maasnb.study.rates import find_lr
     from maasnb.study.reports import Report
     from maasnb.training import train
+    from maasnb.training.stopping import EarlyStop
 
 __all__ = [
     "Activation",
     "Data",
     "Dense",
     "Dropout",
+    "EarlyStop",
     "Endpoint",
     "Input",
     "MaasError",
@@ -46,6 +49,7 @@ __all__ = [
     "devices",
     "doctor",
     "evaluate",
+    "find_lr",
     "inspect",
     "predict",
     "publish",
@@ -62,6 +66,7 @@ _HOMES = {
     "Data": "maasnb.datasets.loading",
     "Dense": "maasnb.layers",
     "Dropout": "maasnb.layers",
+    "EarlyStop": "maasnb.training.stopping",
     "Endpoint": "maasnb.client.endpoint",
     "Input": "maasnb.layers",
     "MaasError": "maasnb.errors",
@@ -73,6 +78,7 @@ _HOMES = {
     "devices": "maasnb.hardware",
     "doctor": "maasnb.diagnosis",
     "evaluate": "maasnb.study.evaluation",
+    "find_lr": "maasnb.study.rates",
     "inspect": "maasnb.study.inspection",
     "predict": "maasnb.publishing",
     "publish": "maasnb.publishing",

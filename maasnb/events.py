@@ -16,6 +16,7 @@ __all__ = [
     "Ended",
     "Event",
     "Measured",
+    "Restored",
     "Started",
     "Stepped",
     "Validated",
@@ -66,7 +67,7 @@ class Stepped(Event):
 
     Attributes:
         losses: the mean loss of each batch, in order, before that step's update.
-        lr: the learning rate of the chunk.
+        lr: the learning rate of the chunk's last step.
         samples: how many examples the chunk saw.
         seconds: the wall time of the chunk.
     """
@@ -99,13 +100,28 @@ class Validated(Event):
     """Carry the loss and the metrics on the validation split.
 
     Attributes:
-        epoch: how many epochs were finished.
+        epoch: how many whole epochs were finished.
         metrics: `loss` and the task's metrics by name.
     """
 
     kind: ClassVar[str] = "validated"
 
     epoch: int
+    metrics: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Restored(Event):
+    """Say that the model holds an earlier state again, the one of the best validation.
+
+    Attributes:
+        of_step: the number of steps finished when that state was kept.
+        metrics: `loss` and the task's metrics of that state.
+    """
+
+    kind: ClassVar[str] = "restored"
+
+    of_step: int
     metrics: dict[str, float]
 
 
@@ -136,7 +152,7 @@ class Ended(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    each.kind: each for each in (Started, Stepped, Measured, Validated, Warned, Ended)
+    each.kind: each for each in (Started, Stepped, Measured, Validated, Restored, Warned, Ended)
 }
 
 

@@ -23,12 +23,15 @@ LOSSES: dict[str, tuple[Kind, str]] = {
     "mae": ("regression", "mean absolute error"),
 }
 
-# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; RMSprop's
-# decay as in torch (.99; optax has .9), so that one name is one rule.
+# Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; Lion's numbers
+# as in Chen et al. (2023), without decay; RMSprop's decay as in torch (.99; optax has .9), so that
+# one name is one rule.
 OPTIMIZERS: dict[str, dict[str, float]] = {
     "adam": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
     "adamw": {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
+    "lion": {"b1": 0.9, "b2": 0.99},
     "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9},
     "rmsprop": {"decay": 0.99, "eps": 1e-8},
     "sgd": {},
 }
@@ -39,16 +42,25 @@ class Optimizer:
     """Name an optimiser and its numbers; the learning rate is apart, because it may change.
 
     Attributes:
-        name: one of `OPTIMIZERS`.
-        numbers: pairs of a number's name and its value, so that an optimiser can be a key.
+        name: one of `OPTIMIZERS`, or what an optimiser of the user's own calls itself.
+        numbers: pairs of a number's name and its value, so that an optimiser can be a key. A
+            `weight_decay` among them is decoupled: weights shrink by the learning rate times it.
+        own: the library's own object, which only a backend understands; None for a named one.
     """
 
     name: str
-    numbers: tuple[tuple[str, float], ...]
+    numbers: tuple[tuple[str, float], ...] = ()
+    own: Any = None
+
+    @property
+    def brings_rate(self) -> bool:
+        """Say whether the learning rate is the object's own: it is, unless a class was given."""
+        return self.own is not None and not isinstance(self.own, type)
 
     def to_json(self) -> dict[str, Any]:
         """Return the optimiser as JSON data."""
-        return {"name": self.name, **dict(self.numbers)}
+        own = {} if self.own is None else {"own": True}
+        return {"name": self.name, **own, **dict(self.numbers)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +102,31 @@ class Task:
         return cls(**{**data, "labels": tuple(data["labels"])})
 
 
-def make_optimizer(name: str) -> Optimizer:
-    """Return the optimiser of that name with its numbers.
+def make_optimizer(
+    given: Any,  # noqa: ANN401 - a name, or any library's own object
+    weight_decay: float | None = None,
+) -> Optimizer:
+    """Return the optimiser of a name with its numbers, or wrap the library's own object.
+
+    Args:
+        given: one of `OPTIMIZERS`, a class or a factory of `torch.optim`, or an optax
+            transformation; whether an object is one, its backend says.
+        weight_decay: the decoupled weight decay; None for the optimiser's own.
 
     Raises:
         UnknownNameError: there is no such optimiser.
+        OptionError: a weight decay was given beside an object of the library.
     """
-    if name not in OPTIMIZERS:
-        raise unknown_name("optimizer", name, OPTIMIZERS)
-    return Optimizer(name=name, numbers=tuple(OPTIMIZERS[name].items()))
+    if not isinstance(given, str):
+        name = getattr(given, "__name__", type(given).__name__)
+        if weight_decay is not None:
+            message = f"weight_decay= is for optimizers by name; give it to {name} itself."
+            raise OptionError(message)
+        return Optimizer(name=name, own=given)
+    if given not in OPTIMIZERS:
+        raise unknown_name("optimizer", given, OPTIMIZERS)
+    decay = {} if weight_decay is None else {"weight_decay": float(weight_decay)}
+    return Optimizer(name=given, numbers=tuple({**OPTIMIZERS[given], **decay}.items()))
 
 
 def make_task(

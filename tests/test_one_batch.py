@@ -71,8 +71,8 @@ def _overhear_program(backend, heard, monkeypatch):
         def __getattr__(self, name):
             return getattr(self.program, name)
 
-        def chunk(self, state, placed, rows, lr):
-            state, losses = self.program.chunk(state, placed, rows, lr)
+        def chunk(self, state, placed, rows, lr, clip):
+            state, losses = self.program.chunk(state, placed, rows, lr, clip)
             heard.calls.append(("chunk", rows, losses))
             return state, losses
 

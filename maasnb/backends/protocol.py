@@ -2,7 +2,7 @@
 
 Step level, not operator level. NumPy crosses the seam; what lives on the device (`State`, `Placed`,
 losses not yet read) stays opaque, and `Program.host` is the only place that waits for the device.
-The learning rate is an input of the compiled step, never a constant of it.
+The learning rate and the norm to clip at are inputs of the compiled step, never constants of it.
 """
 
 import dataclasses
@@ -13,9 +13,11 @@ import numpy as np
 
 from maasnb.datasets.batches import Rows
 from maasnb.layers import Spec
+from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
 __all__ = [
+    "PLAIN",
     "Array",
     "Backend",
     "Device",
@@ -32,6 +34,8 @@ State = Any
 Placed = Any
 OnDevice = Any
 Kept = Any
+
+PLAIN = Rule()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,7 @@ class Statistics:
     """Hold the statistics of one training step, by parameter name, on the host.
 
     Attributes:
-        gradient_norm: the Euclidean norm of the gradient.
+        gradient_norm: the Euclidean norm of the gradient, before it is cut or clipped.
         update_ratio: the norm of the update over the norm of the parameter before it.
     """
 
@@ -121,12 +125,19 @@ class Program(Protocol):
         """Return how many steps a chunk may have at the most, for batches of this many rows."""
         ...
 
-    def chunk(self, state: State, placed: Placed, rows: Rows, lr: float) -> tuple[State, OnDevice]:
-        """Take `len(rows)` steps without waiting for them; return the state and the losses [K]."""
+    def chunk(
+        self, state: State, placed: Placed, rows: Rows, lr: Array | float, clip: float | None = None
+    ) -> tuple[State, OnDevice]:
+        """Take `len(rows)` steps without waiting for them; return the state and the losses [K].
+
+        `lr` is the learning rate of each step [K], or one for all of them; with an optimiser object
+        that brings its own, a factor on that. `clip` is the norm that the gradient of all
+        parameters together is cut down to; None does not clip.
+        """
         ...
 
     def statistics(
-        self, state: State, placed: Placed, rows: Rows, lr: float
+        self, state: State, placed: Placed, rows: Rows, lr: Array | float, clip: float | None = None
     ) -> tuple[State, OnDevice, OnDevice]:
         """Take one step, the same as `chunk` would; return its loss [1] and its statistics too."""
         ...
@@ -217,8 +228,15 @@ class Backend(Protocol):
         inputs: Array,
         ragged: bool,
         device: str | None,
+        rule: Rule = PLAIN,
     ) -> Program:
-        """Prepare training; `inputs` are two examples, `ragged` says that batches are padded."""
+        """Prepare training; `inputs` are two examples, `ragged` says that batches are padded.
+
+        Raises:
+            UnknownNameError: there is no such device.
+            ModelError: the model has no trainable parameters.
+            OptionError: the optimiser is not of this framework, or cannot be used.
+        """
         ...
 
     def predict(self, model: Model, task: Task, inputs: Array) -> Array:

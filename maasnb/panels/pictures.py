@@ -157,6 +157,31 @@ def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "
     return figure
 
 
+def rates_figure(rates: np.ndarray, losses: np.ndarray, mean: np.ndarray, lr: float) -> "Figure":
+    """Draw the loss by learning rate, and the learning rate to begin with.
+
+    Args:
+        rates: the learning rate of each step [n].
+        losses: the loss of each step [n].
+        mean: its running mean [n].
+        lr: the learning rate to begin with.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
+
+    with rc_context(STYLE):
+        figure, (axes,) = _panels(1, width=1.25 * WIDTH_IN)
+        axes.plot(rates, losses, color=BLUE, alpha=0.28, linewidth=0.8)
+        axes.plot(rates, mean, color=BLUE, linewidth=1.8)
+        axes.axvline(lr, color=VERMILLION, linestyle=DASHES[1], linewidth=1.5, label=f"lr={lr:g}")
+        axes.set_xscale("log")
+        axes.set_ylim(0.9 * losses.min(), 2 * mean[0] - mean.min() + 1e-9)
+        axes.set_title("loss by learning rate", loc="left")
+        axes.set_xlabel("learning rate")
+        axes.legend(frameon=False)
+        _draw(figure)
+    return figure
+
+
 def _panels(count: int, width: float | None = None, height: float = HEIGHT_IN) -> Any:  # noqa: ANN401 - figure and axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads matplotlib
     from matplotlib.figure import Figure  # noqa: PLC0415 - loads matplotlib
@@ -183,11 +208,16 @@ def _title(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     return f"{run.name}: {run.status}, {shown}{run.steps:,} steps"
 
 
-def _metric_points(run: Any) -> tuple[str, list[int], list[float]] | None:  # noqa: ANN401 - a run, by its attributes
+def _metric_points(run: Any) -> tuple[str, list[float], list[float]] | None:  # noqa: ANN401 - a run, by its attributes
     for name in run.task.metrics:
         seen = [each for each in run.history.validated if name in each.metrics]
         if seen:
-            return name, [each.epoch for each in seen], [each.metrics[name] for each in seen]
+            per_epoch = run.steps_per_epoch or 1
+            return (
+                name,
+                [each.step / per_epoch for each in seen],
+                [each.metrics[name] for each in seen],
+            )
     return None
 
 
@@ -201,7 +231,7 @@ def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_e
     seen = [each for each in validated if math.isfinite(each.metrics.get("loss", math.nan))]
     if seen:
         axes.plot(
-            [each.epoch for each in seen],
+            [each.step / per_epoch for each in seen],
             [each.metrics["loss"] for each in seen],
             color=VERMILLION,
             linestyle=DASHES[1],
@@ -238,7 +268,7 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def _draw_metric(axes: "Axes", metric: tuple[str, list[int], list[float]]) -> None:
+def _draw_metric(axes: "Axes", metric: tuple[str, list[float], list[float]]) -> None:
     name, epochs, values = metric
     axes.plot(epochs, values, color=GREEN, marker="o", markersize=3, linewidth=1.8)
     axes.set_title(f"validation {name}: {values[-1]:.3g} at the end", loc="left")
@@ -319,4 +349,9 @@ def _confusion_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, b
     return confusion_figure(np.asarray(counts), labels, "true and predicted classes")
 
 
-_REPORTS = {"gradients": _gradients_of, "evaluation": _confusion_of}
+def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attributes
+    data = report.data
+    return rates_figure(data["lr"], data["loss"], data["smoothed"], report.values["lr"])
+
+
+_REPORTS = {"gradients": _gradients_of, "evaluation": _confusion_of, "find_lr": _rates_of}

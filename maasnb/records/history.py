@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.events import Event, Measured, Stepped, Validated
+from maasnb.events import Event, Measured, Restored, Stepped, Validated
 
 __all__ = ["History"]
 
@@ -15,12 +15,14 @@ class History:
     Attributes:
         measured: the statistics of single steps, in order.
         validated: the metrics on the validation split, in order.
+        restored: the last return to an earlier state, None without one.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         self.measured: list[Measured] = []
         self.validated: list[Validated] = []
+        self.restored: Restored | None = None
         self._losses = np.empty(1024)
         self._count = 0
         self._timed_steps, self._timed_s = 0, 0.0
@@ -48,6 +50,9 @@ class History:
             self.measured.append(event)
         elif isinstance(event, Validated):
             self.validated.append(event)
+            self.restored = None
+        elif isinstance(event, Restored):
+            self.restored = event
 
     def _time(self, event: Stepped) -> None:
         # The first single step and the first longer chunk compile what they run.

@@ -145,7 +145,9 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return the latest validation's metrics and loss; empty before the first."""
+        """Return the metrics and the loss of the state that the model holds; empty before any."""
+        if self.history.restored is not None:
+            return dict(self.history.restored.metrics)
         return dict(self.history.validated[-1].metrics) if self.history.validated else {}
 
     @property

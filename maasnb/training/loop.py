@@ -12,12 +12,13 @@ import math
 import time
 from typing import Any
 
-from maasnb.backends.protocol import Program
-from maasnb.datasets.batches import Batches, Rows
+from maasnb.backends.protocol import Array, Program
+from maasnb.datasets.batches import Rows
 from maasnb.errors import DivergedError
-from maasnb.events import Measured, Started, Stepped, Validated, Warned
+from maasnb.events import Measured, Restored, Started, Stepped, Validated, Warned
 from maasnb.metrics import measure
 from maasnb.records.run import Run
+from maasnb.training.options import Plan
 from maasnb.training.pacing import Pacer
 from maasnb.training.recovery import KeptStates
 
@@ -42,6 +43,7 @@ class _Pending:
     losses: Any
     step: int
     samples: int
+    lr: float
     call_s: float
     called: float
     paced: bool
@@ -50,12 +52,15 @@ class _Pending:
 class Loop:
     """Take all steps of one run, in the worker thread."""
 
-    def __init__(self, run: Run, program: Program, batches: Batches, lr: float) -> None:
+    def __init__(self, run: Run, program: Program, plan: Plan) -> None:
         """Take what the run is made of; nothing is done yet."""
         self._run = run
         self._program = program
-        self._batches = batches
-        self._lr = lr
+        self._plan = plan
+        self._batches = plan.batches
+        self._lr = plan.lr
+        self._clip = plan.clip
+        self._best: Any = None
         self._step = 0
         self._pending: _Pending | None = None
         self._last_read = 0.0
@@ -98,19 +103,26 @@ class Loop:
         self._kept = KeptStates(self._program, self._state)
 
     def _take_all_steps(self) -> None:
-        run, per_epoch = self._run, self._run.steps_per_epoch
+        run, every = self._run, self._plan.validate_every
         while self._step < run.total_steps and run.stop_reason is None:
             fixed = self._next_fixed_measurement()
             if self._step == fixed or self._pacer.wants_statistics():
                 self._take_measured_step()
             else:
-                self._take_chunk(min(per_epoch - self._step % per_epoch, fixed - self._step))
-            if self._step % per_epoch == 0:
+                self._take_chunk(min(every - self._step % every, fixed - self._step))
+            if self._step % every == 0 or self._step == run.total_steps:
                 self._validate()
             if self._kept.is_due():
                 self._read_pending()
                 self._kept.renew(self._step, self._state)
         self._read_pending()
+
+    def _rates(self, first: int, count: int) -> Array:
+        """Return the learning rates of steps."""
+        return self._plan.schedule.rates(self._lr, first, count)
+
+    def _rate_at(self, step: int) -> float:
+        return float(self._rates(step, 1)[0])
 
     def _next_fixed_measurement(self) -> int:
         """Return the next step that is measured whatever the clock says.
@@ -128,25 +140,37 @@ class Loop:
     def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
         rows = self._batches.rows(self._step, self._pacer.length(most))
+        rates = self._rates(self._step, len(rows))
         began = time.perf_counter()
-        self._state, losses = self._program.chunk(self._state, self._train, rows, self._lr)
-        before, self._pending = self._pending, self._after(rows, losses, began, paced=True)
+        self._state, losses = self._program.chunk(self._state, self._train, rows, rates, self._clip)
+        lr = float(rates[-1])
+        before, self._pending = self._pending, self._after(rows, losses, lr, began, paced=True)
         self._read(before, self._pending.call_s)
 
-    def _after(self, rows: Rows, losses: Any, began: float, *, paced: bool) -> _Pending:  # noqa: ANN401 - opaque
+    def _after(
+        self,
+        rows: Rows,
+        losses: Any,  # noqa: ANN401 - opaque
+        lr: float,
+        began: float,
+        *,
+        paced: bool,
+    ) -> _Pending:
         """Count the steps of a call that began at a time, and hold their losses."""
         self._step += len(rows)
         now = time.perf_counter()
-        return _Pending(losses, self._step, int(rows.counts.sum()), now - began, now, paced)
+        samples = int(rows.counts.sum())
+        return _Pending(losses, self._step, samples, lr, now - began, now, paced)
 
     def _take_measured_step(self) -> None:
         self._read_pending()
         began = time.perf_counter()
         rows = self._batches.rows(self._step, 1)
+        lr = self._rate_at(self._step)
         self._state, losses, statistics = self._program.statistics(
-            self._state, self._train, rows, self._lr
+            self._state, self._train, rows, lr, self._clip
         )
-        self._pending = self._after(rows, losses, began, paced=False)
+        self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
         found = self._program.host_statistics(statistics)
         self._pacer.measured(time.perf_counter() - began)
@@ -186,7 +210,7 @@ class Loop:
                     step=pending.step - len(losses) + len(good),
                     time=time.time(),
                     losses=tuple(good.tolist()),
-                    lr=self._lr,
+                    lr=pending.lr,
                     samples=pending.samples,
                     seconds=seconds,
                 )
@@ -203,20 +227,31 @@ class Loop:
         outputs = data.recipe.outputs(found.outputs)
         metrics = measure(self._run.task, outputs, data.validation.y)
         epoch = self._step // self._run.steps_per_epoch
-        self._run.emit(
-            Validated(
-                step=self._step,
-                time=time.time(),
-                epoch=epoch,
-                metrics={"loss": found.loss, **metrics},
-            )
+        event = Validated(
+            step=self._step,
+            time=time.time(),
+            epoch=epoch,
+            metrics={"loss": found.loss, **metrics},
         )
+        self._run.emit(event)
+        self._judge(event)
         self._last_read = time.perf_counter()
+
+    def _judge(self, event: Validated) -> None:
+        """Keep the best state, and end the run where a validation says so."""
+        watch = self._plan.watch
+        watch.saw(event)
+        if watch.restores and watch.is_newest_best:
+            self._best = self._program.keep(self._state)
+        if watch.reason:
+            self._run.stop(watch.reason)
 
     def _go_back(self, bad_step: int, loss: float) -> None:
         """Find the last good state by repeating steps from a kept one, restore it, and raise."""
         self._pending = None
-        state, step, culprit = self._kept.replay(bad_step, self._train, self._batches, self._lr)
+        state, step, culprit = self._kept.replay(
+            bad_step, self._train, self._batches, self._rate_at, self._clip
+        )
         self._state, self._step = state, step
         words = f"The run went back to its last good state, after step {step}."
         self._run.emit(Warned(step=step, time=time.time(), message=words))
@@ -226,11 +261,27 @@ class Loop:
         message = (
             f"The loss became {loss} at step {bad_step + 1}, so the run {self._run.name!r} stopped."
             f"{where} The model holds its last good state, after step {step}. "
-            f"Try a smaller learning rate: lr={self._lr / 10:g}"
+            f"Try a smaller learning rate{self._smaller()}"
         )
         raise DivergedError(message, run=self._run)
 
+    def _smaller(self) -> str:
+        return (
+            " in the optimizer." if self._plan.optimizer.brings_rate else f": lr={self._lr / 10:g}"
+        )
+
+    def _restore_best(self) -> None:
+        """Go back to the state of the best validation, where that is wanted and not the last."""
+        best = self._plan.watch.best
+        if self._best is None or best is None or best.step == self._step:
+            return
+        self._state = self._program.revert(self._best)
+        self._run.emit(
+            Restored(step=self._step, time=time.time(), of_step=best.step, metrics=best.metrics)
+        )
+
     def _finish(self) -> None:
+        self._restore_best()
         self._program.update(self._state)
         self._run.checkpoint(self._program.snapshot(self._state))
         reason = self._run.stop_reason

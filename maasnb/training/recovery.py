@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from maasnb.backends.protocol import Program, Statistics
@@ -43,7 +44,8 @@ class KeptStates:
         bad_step: int,
         placed: Any,  # noqa: ANN401 - opaque
         batches: Batches,
-        lr: float,
+        lr_at: Callable[[int], float],
+        clip: float | None = None,
     ) -> tuple[Any, int, str | None]:
         """Return the last good state, its step, and the parameter that went bad first.
 
@@ -56,7 +58,9 @@ class KeptStates:
             state = self._program.revert(copy)
             while step <= bad_step:
                 rows = batches.rows(step, 1)
-                state, losses, statistics = self._program.statistics(state, placed, rows, lr)
+                state, losses, statistics = self._program.statistics(
+                    state, placed, rows, lr_at(step), clip
+                )
                 found = self._program.host_statistics(statistics)
                 culprit = _first_not_finite(found)
                 if culprit or not math.isfinite(self._program.host(losses)[0]):

@@ -1,23 +1,23 @@
 """The verb `train`: check what was asked, make the run, and start its thread."""
 
-import math
+import dataclasses
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from platform import platform, python_version
-from typing import Any
+from typing import Any, Literal
 
 from maasnb.backends import backend_of
 from maasnb.backends.protocol import Backend
-from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
-from maasnb.errors import DataError, OptionError
 from maasnb.records.record import Record
 from maasnb.records.run import Run, observers_told, occupy, release
 from maasnb.settings import VERSION
-from maasnb.tasks import Task, make_optimizer, make_task
+from maasnb.tasks import Task
 from maasnb.training.loop import Loop
+from maasnb.training.options import Options, make_plan
+from maasnb.training.stopping import EarlyStop
 
 __all__ = ["train"]
 
@@ -28,9 +28,24 @@ def train(
     *,
     epochs: int = 10,
     batch: int = 32,
-    optimizer: str = "adam",
-    lr: float = 1e-3,
-    loss: str = "auto",
+    optimizer: str | Any = "adam",  # noqa: ANN401 - or the library's own object
+    lr: float | None = None,
+    schedule: str | Callable[[int], float] = "constant",
+    warmup: float = 0,
+    loss: str | Callable[[Any, Any], Any] = "auto",
+    class_weights: str | Mapping[Any, float] | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    weight_decay: float | None = None,
+    clip: float | None = None,
+    clip_value: float | None = None,
+    accumulate: int = 1,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    freeze: Sequence[str] = (),
+    stop: EarlyStop | int | None = None,
+    target: float | Mapping[str, float] | None = None,
+    restore_best: bool | None = None,
+    validate_every: int | str = "1 epoch",
     seed: int = 0,
     name: str | None = None,
     device: str | None = None,
@@ -42,10 +57,25 @@ def train(
         model: a torch.nn.Module or a flax nnx.Module, of `mb.build` or of your own.
         data: what `mb.data` returned.
         epochs: how many passes over the training split.
-        batch: how many examples a step.
-        optimizer: adam, adamw, momentum, rmsprop or sgd.
-        lr: the learning rate.
-        loss: cross_entropy, binary_cross_entropy, mse or mae; by default what suits the data.
+        batch: how many examples a step, or a part of one with accumulate.
+        optimizer: a name, a class or a factory of torch.optim, or an optax transformation.
+        lr: the learning rate, 0.001 by default; an optimizer object brings its own.
+        schedule: how lr changes: constant, cosine, linear, onecycle, or a function step -> factor.
+        warmup: steps, or a fraction of all steps, in which lr rises from near 0.
+        loss: a name, by default what suits the data, or a function (outputs, targets) -> loss.
+        class_weights: what an example of a class counts: "balanced", or a dictionary.
+        l1: a penalty of l1 * sum(|w|) over weights, not over biases.
+        l2: a penalty of l2 * sum(w ** 2) over weights, not over biases.
+        weight_decay: how much of lr each parameter shrinks by; adamw has 0.01 by default.
+        clip: the norm that the gradient of all parameters together is cut down to.
+        clip_value: the size that every number of a gradient is cut down to, before clip.
+        accumulate: how many batches make one step, one after the other, to save memory.
+        precision: float32, or bfloat16 for the computation of training steps.
+        freeze: names or patterns of parameters and layers that stay as they are.
+        stop: mb.EarlyStop(metric, patience), or its patience alone.
+        target: a value of the first metric, or {metric: value}, at which the run stops.
+        restore_best: whether to end with the best state; by default with stop only.
+        validate_every: a number of steps, or of epochs as "2 epochs".
         seed: fixes the order of the examples and every random number of the training.
         name: what to call the run; by default the data's and the backend's names.
         device: where to train, as `%maas devices` lists them; by default the best there is.
@@ -60,43 +90,47 @@ def train(
         OptionError: an option has a value that cannot be used.
         DivergedError: a loss became NaN or infinite; the model holds its last good state.
     """
+    given = locals()
+    fields = dataclasses.fields(Options)
+    options = Options(**{field.name: given[field.name] for field in fields})
+    run = _start(model, data, options, name, device)
+    return run.wait().result() if wait else run
+
+
+def _start(
+    model: Any,  # noqa: ANN401 - likewise
+    data: Data,
+    options: Options,
+    name: str | None,
+    device: str | None,
+) -> Run:
+    """Make the run and start its thread."""
     backend = backend_of(model)
-    _check(data, epochs=epochs, batch=batch, lr=lr, seed=seed)
-    examples = data.train.inputs[:2]
-    task = make_task(
-        kind=data.kind,
-        labels=data.labels,
-        targets=data.target_width,
-        output_shape=backend.output_shape(model, examples),
-        final_activation=backend.final_activation(model),
-        loss=loss,
-    )
-    rule = make_optimizer(optimizer)
-    batches = Batches(size=len(data.train), batch=batch, seed=seed)
+    plan = make_plan(options, backend, model, data)
     program = backend.compile(
-        model, task, rule, inputs=examples, ragged=batches.ragged, device=device
+        model,
+        plan.task,
+        plan.optimizer,
+        inputs=data.train.inputs[:2],
+        ragged=plan.batches.ragged,
+        device=device,
+        rule=plan.rule,
     )
-    settings = {
-        "epochs": epochs,
-        "batch": batch,
-        "optimizer": rule.to_json(),
-        "lr": lr,
-        "loss": task.loss,
-        "seed": seed,
-        "mode": program.mode,
-    }
+    settings = {**plan.settings, "mode": program.mode}
     occupy(model)
     try:
-        run = _make_run(name, model, backend, data, task, settings, batches.steps_per_epoch)
+        run = _make_run(
+            name, model, backend, data, plan.task, settings, plan.batches.steps_per_epoch
+        )
         complaints = list(observers_told(run))
-        loop = Loop(run, program, batches, lr)
+        loop = Loop(run, program, plan)
         threading.Thread(
             target=loop.run_through, args=(complaints,), name=f"maasnb {run.name}", daemon=True
         ).start()
     except BaseException:
         release(model)
         raise
-    return run.wait().result() if wait else run
+    return run
 
 
 def _make_run(
@@ -131,25 +165,6 @@ def _make_run(
         epochs=settings["epochs"],
         steps_per_epoch=steps_per_epoch,
     )
-
-
-def _check(data: object, *, epochs: int, batch: int, lr: float, seed: int) -> None:
-    if not isinstance(data, Data):
-        message = (
-            f"The data is a {type(data).__name__}; expected what mb.data returns. "
-            "Type: data = mb.data(x, y)"
-        )
-        raise DataError(message)
-    for name, value in (("epochs", epochs), ("batch", batch)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            message = f"{name}={value!r} cannot be used; expected a whole number of at least 1."
-            raise OptionError(message)
-    if not isinstance(lr, int | float) or not (0 < lr < math.inf):
-        message = f"lr={lr!r} cannot be used; expected a positive number. Type: lr=0.001"
-        raise OptionError(message)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        message = f"seed={seed!r} cannot be used; expected a whole number from 0 up to 2**32 - 1."
-        raise OptionError(message)
 
 
 def _environment(backend: Backend) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from maasnb.backends import backend_named
+from maasnb.backends.protocol import PLAIN
 from maasnb.datasets.batches import Batches
 from maasnb.layers import Dense, Dropout, Spec
 from maasnb.tasks import Task, make_optimizer
@@ -35,27 +36,43 @@ def same_weights(torch_model, flax_model):
 
 
 def train(
-    backend, model, *, steps, chunk, optimizer="adam", lr=0.01, batch=10, measured=(), size=30
+    backend,
+    model,
+    *,
+    steps,
+    chunk,
+    optimizer="adam",
+    weight_decay=None,
+    lr=0.01,
+    clip=None,
+    rule=PLAIN,
+    batch=10,
+    measured=(),
+    size=30,
 ):
-    """Take steps in chunks; return the program, the state and the losses."""
+    """Take steps in chunks; return the program, the state and the losses; lr may be one a step."""
+    rates = np.broadcast_to(np.asarray(lr), steps)
     batches = Batches(size=size, batch=batch, seed=0)
     program = backend.compile(
         model,
         CLASSES,
-        make_optimizer(optimizer),
+        make_optimizer(optimizer, weight_decay),
         inputs=EXAMPLE,
         ragged=batches.ragged,
         device="cpu",
+        rule=rule,
     )
     state, placed = program.init(0), program.place(*examples(size))
     losses, step = [], 0
     while step < steps:
         if step in measured:
-            state, found, _ = program.statistics(state, placed, batches.rows(step, 1), lr)
+            rows = batches.rows(step, 1)
+            state, found, _ = program.statistics(state, placed, rows, rates[step], clip)
             step += 1
         else:
             count = min(chunk, steps - step)
-            state, found = program.chunk(state, placed, batches.rows(step, count), lr)
+            rows, some = batches.rows(step, count), rates[step : step + count]
+            state, found = program.chunk(state, placed, rows, some, clip)
             step += count
         losses.append(program.host(found))
     return program, state, np.concatenate(losses)

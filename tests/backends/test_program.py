@@ -8,10 +8,11 @@ from maasnb.backends import backend_named
 from maasnb.datasets.batches import Batches
 from maasnb.errors import ModelError, UnknownNameError
 from maasnb.layers import Dense, Spec
+from maasnb.tasks import OPTIMIZERS as NAMES
 from maasnb.tasks import Task, make_optimizer
 from tests.backends.models import CLASSES, EXAMPLE, NOISY, SPEC, examples, same_weights, train
 
-OPTIMIZERS = ["adam", "adamw", "momentum", "rmsprop", "sgd"]
+OPTIMIZERS = sorted(NAMES)
 
 
 def weights_after(backend, spec, **options):

@@ -89,7 +89,7 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
         def revert(self, kept):
             return kept
 
-        def statistics(self, state, placed, rows, lr):
+        def statistics(self, state, placed, rows, lr, clip):
             loss = np.nan if state >= 3 else 0.0
             return state + 1, np.array([loss]), {"w": np.nan if state >= 2 else 1.0}
 
@@ -101,5 +101,5 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
 
     kept = KeptStates(Counter(), 0)
     kept.renew(3, 3)  # taken after the step that went bad
-    found = kept.replay(3, None, Batches(size=8, batch=2, seed=0), 0.1)
+    found = kept.replay(3, None, Batches(size=8, batch=2, seed=0), lambda step: 0.1)
     assert found == (2, 2, "w")

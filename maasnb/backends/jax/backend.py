@@ -12,9 +12,10 @@ from maasnb.backends.jax.export import export_stablehlo
 from maasnb.backends.jax.layers import build_module, final_activation
 from maasnb.backends.jax.losses import head
 from maasnb.backends.jax.program import EVALUATION_BATCH, JaxProgram, parameter_names
-from maasnb.backends.protocol import Array, Device, ParameterInfo, ProgramFile
+from maasnb.backends.protocol import PLAIN, Array, Device, ParameterInfo, ProgramFile
 from maasnb.errors import ModelError, ShapeError, unknown_name
 from maasnb.layers import Spec
+from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["JaxBackend", "backend"]
@@ -102,6 +103,7 @@ class JaxBackend:
         inputs: Array,
         ragged: bool,
         device: str | None,
+        rule: Rule = PLAIN,
     ) -> JaxProgram:
         """Return the training steps of a module, on a device (default: JAX's own default)."""
         devices = {_describe(found).name: found for found in _jax_devices()}
@@ -112,7 +114,7 @@ class JaxBackend:
             message = f"This {type(model).__name__} has no trainable parameters (nnx.Param)."
             raise ModelError(message)
         chosen = next(iter(devices.values())) if device is None else {**aliases, **devices}[device]
-        return JaxProgram(model, task, optimizer, chosen, inputs=inputs, ragged=ragged)
+        return JaxProgram(model, task, optimizer, chosen, inputs=inputs, ragged=ragged, rule=rule)
 
     def predict(self, model: nnx.Module, task: Task, inputs: Array) -> Array:
         """Return probabilities or values for prepared inputs."""

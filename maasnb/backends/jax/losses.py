@@ -1,4 +1,4 @@
-"""Losses and optimisers by name, and the head that makes predictions of outputs, in JAX."""
+"""Losses by name or of the user's own, and the head that makes predictions, in JAX."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,17 +7,62 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from maasnb.tasks import Optimizer, Task
+from maasnb.backends.protocol import PLAIN
+from maasnb.rules import Rule, unfitting_loss
+from maasnb.tasks import Task
 
-__all__ = ["head", "loss_function", "make_transformation"]
+__all__ = ["Loss", "head", "loss_function"]
 
 _SMALLEST = 1e-7  # the least probability whose logarithm is taken, as in Keras
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 
-def loss_function(task: Task) -> Loss:
-    """Return the losses of a batch: outputs [batch, outputs], targets [batch, ...] -> [batch]."""
+def loss_function(task: Task, rule: Rule = PLAIN, *, ragged: bool = False) -> Loss:
+    """Return the losses of a batch: outputs [batch, outputs], targets [batch, ...] -> [batch].
+
+    A scalar of the user's own function stands for each example. Where batches have padded rows
+    (`ragged`) there is no telling which part of it is theirs, so it is refused.
+    """
+    weighted = bool(rule.class_weights)
+    of_examples = _named(task)
+    if rule.loss is not None:
+        of_examples = _own(rule.loss, _reason(ragged=ragged, weighted=weighted))
+    if not weighted:
+        return of_examples
+
+    def of_weighted(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        weights = jnp.asarray(rule.class_weights, jnp.float32)
+        return of_examples(outputs, targets) * weights[targets.astype(jnp.int32)]
+
+    return of_weighted
+
+
+def _reason(*, ragged: bool, weighted: bool) -> str:
+    """Return why a scalar loss does not do; empty where it does."""
+    if weighted:
+        return "class weights need the loss of each example"
+    if ragged:
+        return "because the last batch of an epoch is smaller; or take a batch size that divides"
+    return ""
+
+
+def _own(given: Callable[[Any, Any], Any], reason: str) -> Loss:
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        found = given(outputs, targets)
+        if isinstance(found, jax.Array) and found.shape == targets.shape[:1]:
+            return found
+        if not isinstance(found, jax.Array) or found.ndim:
+            got = found.shape if isinstance(found, jax.Array) else type(found).__name__
+            raise unfitting_loss(got, len(targets), reason)
+        if reason:
+            raise unfitting_loss("a scalar", len(targets), reason)
+        return jnp.broadcast_to(found, targets.shape[:1])
+
+    return loss
+
+
+def _named(task: Task) -> Loss:
     logits = task.given == "logits"
     match task.loss:
         case "cross_entropy" if logits:
@@ -50,20 +95,3 @@ def head(task: Task, outputs: jax.Array) -> jax.Array:
     if task.loss == "binary_cross_entropy":
         return jax.nn.sigmoid(outputs)
     return jax.nn.softmax(outputs, axis=-1)
-
-
-def make_transformation(optimizer: Optimizer) -> optax.GradientTransformation:
-    """Return optax's transformation without the learning rate, which is an input of the step."""
-    numbers: dict[str, Any] = dict(optimizer.numbers)
-    match optimizer.name:
-        case "adam":
-            return optax.scale_by_adam(**numbers)
-        case "adamw":
-            decay = numbers.pop("weight_decay")
-            return optax.chain(optax.scale_by_adam(**numbers), optax.add_decayed_weights(decay))
-        case "rmsprop":
-            return optax.scale_by_rms(numbers["decay"], numbers["eps"], eps_in_sqrt=False)
-        case "momentum":
-            return optax.trace(numbers["momentum"])
-        case _:
-            return optax.identity()

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from maasnb.backends.jax.losses import make_transformation
-from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps
+from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
-from maasnb.backends.protocol import Array, Evaluation, Statistics
+from maasnb.backends.jax.updates import make_transformation, refuse_unusable
+from maasnb.backends.protocol import PLAIN, Array, Evaluation, Statistics
 from maasnb.datasets.batches import Rows
+from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
@@ -68,6 +69,7 @@ class JaxProgram:
         *,
         inputs: Array,
         ragged: bool,
+        rule: Rule = PLAIN,
     ) -> None:
         """Split the model into its structure and its leaves."""
         self._model = model
@@ -76,14 +78,16 @@ class JaxProgram:
         training, evaluation = nnx.clone(model), nnx.clone(model)
         training.train()
         evaluation.eval()
-        kinds = (nnx.Param, nnx.RngState, ...)
+        kinds = (trained(rule.frozen), nnx.RngState, ...)
         training_graph, params, random, rest = nnx.split(training, *kinds)
         self._names = parameter_names(params)
+        refuse_unusable(optimizer, params)
         self._first = (params, make_transformation(optimizer).init(params), rest)
         leaves, self._tree = jax.tree.flatten(self._first)
         self._types = [
             jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves
         ]
+        self._looped = device.platform != "cpu" or not _convolves(evaluation, inputs)
         structure = Structure(
             training=training_graph,
             evaluation=nnx.split(evaluation, *kinds)[0],
@@ -91,10 +95,11 @@ class JaxProgram:
             tree=self._tree,
             task=task,
             optimizer=optimizer,
+            rule=rule,
             ragged=ragged,
+            looped=self._looped,
         )
         self._steps = compiled_steps(structure)
-        self._looped = device.platform != "cpu" or not _convolves(evaluation, inputs)
 
     @property
     def mode(self) -> str:
@@ -124,27 +129,40 @@ class JaxProgram:
         )
 
     def chunk(
-        self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
+        self,
+        state: JaxState,
+        placed: JaxPlaced,
+        rows: Rows,
+        lr: Array | float,
+        clip: float | None = None,
     ) -> tuple[JaxState, JaxLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
         given = (placed.inputs, placed.targets)
+        rates = np.broadcast_to(np.asarray(lr, np.float32), len(rows))
         if self._looped:
             capacity = self.longest_chunk(placed, rows.indices.shape[1])
-            arguments = _given(rows, lr, capacity)
+            arguments = _given(rows, rates, clip, capacity)
             leaves, losses = self._steps.many(state.leaves, *given, *arguments, np.int32(len(rows)))
             return JaxState(leaves), JaxLosses([losses], rows.counts)
         leaves, losses = state.leaves, []
         for step in range(len(rows)):
-            leaves, loss = self._steps.one(leaves, *given, *_given(rows.at(step), lr))
+            arguments = _given(rows.at(step), rates[step : step + 1], clip)
+            leaves, loss = self._steps.one(leaves, *given, *arguments)
             losses.append(loss)
         return JaxState(leaves), JaxLosses(losses, rows.counts)
 
     def statistics(
-        self, state: JaxState, placed: JaxPlaced, rows: Rows, lr: float
+        self,
+        state: JaxState,
+        placed: JaxPlaced,
+        rows: Rows,
+        lr: Array | float,
+        clip: float | None = None,
     ) -> tuple[JaxState, JaxLosses, tuple[jax.Array, jax.Array]]:
         """Take one step and measure its gradients and updates."""
+        rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
         leaves, losses, norms = self._steps.measured(
-            state.leaves, placed.inputs, placed.targets, *_given(rows, lr)
+            state.leaves, placed.inputs, placed.targets, *_given(rows, rates, clip)
         )
         return JaxState(leaves), JaxLosses([losses], rows.counts), norms
 
@@ -214,11 +232,12 @@ def _convolves(model: nnx.Module, inputs: Array) -> bool:
 
 
 def _given(
-    rows: Rows, lr: float, capacity: int | None = None
-) -> tuple[tuple[Array, Array, Array], Any, Any]:
+    rows: Rows, rates: Array, clip: float | None, capacity: int | None = None
+) -> tuple[tuple[Array, ...], Any, Any]:
     """Return what a compiled step is given; strong types, so that nothing is traced twice."""
     padding = (capacity or len(rows)) - len(rows)
     steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
     indices = np.pad(rows.indices, ((0, padding), (0, 0)))
     counts = np.pad(rows.counts, (0, padding), constant_values=1)
-    return (indices, counts, steps), np.uint32(rows.seed), np.float32(lr)
+    limit = None if clip is None else np.float32(clip)
+    return (indices, counts, steps, np.pad(rates, (0, padding))), np.uint32(rows.seed), limit

@@ -1,6 +1,7 @@
 """The compiled steps of a flax model: one, one that is measured, many in a loop, and an evaluation.
 
-A step is a function of the leaves, a batch, the step's number and the learning rate. A chunk
+A step is a function of the leaves, a batch, the step's number, the learning rate and the norm to
+clip at. A chunk
 gathers its rows once and loops over them inside the compiled program; the number of steps is an
 input, so one compilation serves every length of chunk. Nothing here depends on a model's weights:
 models of one structure share their compiled steps.
@@ -15,13 +16,16 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from maasnb.backends.jax.losses import head, loss_function, make_transformation
+from maasnb.backends.jax.losses import head, loss_function
 from maasnb.backends.jax.streams import Streams
+from maasnb.backends.jax.updates import clipped, make_transformation, penalised
+from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
-__all__ = ["Leaves", "Steps", "Structure", "compiled_steps"]
+__all__ = ["Leaves", "Steps", "Structure", "compiled_steps", "trained"]
 
 Leaves = list[jax.Array]
+Tree = Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,9 @@ class Structure:
         tree: how the flat leaves make up parameters, the optimiser's state and buffers.
         task: what the model is trained for.
         optimizer: the optimiser's name and numbers.
+        rule: what is done with losses and gradients.
         ragged: whether batches have padded rows.
+        looped: whether loops are compiled as such; else they are unrolled.
     """
 
     training: Any
@@ -44,7 +50,9 @@ class Structure:
     tree: Any
     task: Task
     optimizer: Optimizer
+    rule: Rule
     ragged: bool
+    looped: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,11 +63,20 @@ class _Batch:
     targets: Any
     counts: Any
     steps: Any
+    rates: Any
 
 
-jax.tree_util.register_dataclass(
-    _Batch, data_fields=["inputs", "targets", "counts", "steps"], meta_fields=[]
-)
+_FIELDS = [field.name for field in dataclasses.fields(_Batch)]
+jax.tree_util.register_dataclass(_Batch, data_fields=_FIELDS, meta_fields=[])
+
+
+def trained(frozen: tuple[str, ...]) -> Any:  # noqa: ANN401 - a filter, as flax has them
+    """Return flax's filter of the parameters that are trained."""
+    if not frozen:
+        return nnx.Param
+    is_parameter = nnx.filterlib.to_predicate(nnx.Param)
+    names = set(frozen)
+    return lambda path, value: is_parameter(path, value) and ".".join(map(str, path)) not in names
 
 
 class Steps:
@@ -68,7 +85,10 @@ class Steps:
     def __init__(self, structure: Structure) -> None:
         """Take the structure; nothing is compiled yet."""
         self._structure = structure
-        self._loss = loss_function(structure.task)
+        rule = structure.rule
+        self._loss = loss_function(structure.task, rule, ragged=structure.ragged)
+        self._plain_loss = loss_function(structure.task, Rule(loss=rule.loss))
+        self._trained = trained(rule.frozen)
         self._transformation = make_transformation(structure.optimizer)
         self.many = jax.jit(self._take_steps, donate_argnums=0)
         self.one = jax.jit(self._take_one_step, donate_argnums=0)
@@ -76,32 +96,80 @@ class Steps:
         self.outputs = jax.jit(self._outputs)
 
     def _step(
-        self, leaves: Leaves, batch: _Batch, seed: jax.Array, lr: jax.Array
+        self, leaves: Leaves, batch: _Batch, seed: jax.Array, clip: jax.Array | None
     ) -> tuple[Leaves, jax.Array, tuple[Any, Any, Any]]:
         """Take one step; return the loss of each example, and what statistics are made of.
 
         The losses are averaged on the host: inside the program XLA fuses a mean with what is
         around it, so that its last bit would depend on whether the step is measured.
         """
-        structure = self._structure
+        structure, rule = self._structure, self._structure.rule
         params, memory, rest = jax.tree.unflatten(structure.tree, leaves)
-        random = structure.streams.at(seed, batch.steps)
-
-        def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-            model = nnx.merge(structure.training, params, random, rest, copy=True)
-            losses = self._loss(model(batch.inputs), batch.targets)
-            after = nnx.split(model, nnx.Param, nnx.RngState, ...)[3]
-            if not structure.ragged:
-                return losses.mean(), (losses, after)
-            real = jnp.arange(len(losses)) < batch.counts
-            losses = jnp.where(real, losses, 0)
-            return losses.sum() / batch.counts, (losses, after)
-
-        (_, (losses, rest)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
-        direction, memory = self._transformation.update(gradients, memory, params)
-        updates = jax.tree.map(lambda part: -lr * part, direction)
+        gradients, losses, rest = self._differentiate(params, rest, batch, seed)
+        gradients = penalised(rule, gradients, params)
+        used = clipped(rule, gradients, clip)
+        direction, memory = self._transformation.update(used, memory, params)
+        updates = jax.tree.map(lambda part: batch.rates * part, direction)
         after = jax.tree.leaves((optax.apply_updates(params, updates), memory, rest))
         return after, losses, (params, gradients, updates)
+
+    def _differentiate(
+        self, params: nnx.State, rest: Tree, batch: _Batch, seed: jax.Array
+    ) -> tuple[Tree, jax.Array, Tree]:
+        """Return the gradients of a batch's mean loss, the loss of each example, and the buffers.
+
+        A batch that is computed in parts has its gradients added up, part by part.
+        """
+        parts = self._structure.rule.accumulate
+        real = jnp.arange(len(batch.targets)) < batch.counts
+        if parts == 1:
+            return self._part(
+                params, rest, batch, (batch.inputs, batch.targets, real, batch.steps), seed
+            )
+        numbers = batch.steps * parts + jnp.arange(parts, dtype=batch.steps.dtype)
+        cut = [
+            each.reshape(parts, -1, *each.shape[1:]) for each in (batch.inputs, batch.targets, real)
+        ]
+
+        def body(carry: Tree, part: Tree) -> tuple[Tree, jax.Array]:
+            gradients, rest = carry
+            more, losses, rest = self._part(params, rest, batch, part, seed)
+            return (jax.tree.map(jnp.add, gradients, more), rest), losses
+
+        start = (jax.tree.map(jnp.zeros_like, params), rest)
+        unroll = 1 if self._structure.looped else parts
+        (gradients, rest), losses = jax.lax.scan(body, start, (*cut, numbers), unroll=unroll)
+        return gradients, losses.reshape(-1), rest
+
+    def _part(
+        self,
+        params: nnx.State,
+        rest: Tree,
+        batch: _Batch,
+        part: Tree,
+        seed: jax.Array,
+    ) -> tuple[Tree, jax.Array, Tree]:
+        """Differentiate the part of a batch's mean loss that some of its rows make."""
+        structure = self._structure
+        inputs, targets, real, number = part
+        random = structure.streams.at(seed, number)
+        half = structure.rule.precision == "bfloat16"
+
+        def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
+            given = _halved(params) if half else params
+            model = nnx.merge(structure.training, given, random, rest, copy=True)
+            outputs = model(_halved(inputs) if half else inputs)
+            losses = self._loss(outputs.astype(jnp.float32) if half else outputs, targets)
+            after = nnx.split(model, self._trained, nnx.RngState, ...)[3]
+            if structure.ragged:
+                losses = jnp.where(real, losses, 0)
+                return losses.sum() / batch.counts, (losses, after)
+            return losses.sum() / len(batch.targets), (losses, after)
+
+        (_, (losses, after)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+        if half:  # a buffer keeps its type, or the next step would be another program
+            after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
+        return gradients, losses, after
 
     def _take_steps(
         self,
@@ -110,7 +178,7 @@ class Steps:
         targets: jax.Array,
         rows: tuple[Any, ...],
         seed: jax.Array,
-        lr: jax.Array,
+        clip: jax.Array | None,
         count: jax.Array,
     ) -> tuple[Leaves, jax.Array]:
         batches = _gather(inputs, targets, rows)
@@ -118,7 +186,7 @@ class Steps:
         def body(number: jax.Array, carry: tuple[Leaves, jax.Array]) -> tuple[Leaves, jax.Array]:
             leaves, losses = carry
             batch = jax.tree.map(lambda part: part[number], batches)
-            after, found, _ = self._step(leaves, batch, seed, lr)
+            after, found, _ = self._step(leaves, batch, seed, clip)
             return after, losses.at[number].set(found)
 
         losses = jnp.zeros(batches.targets.shape[:2])
@@ -131,10 +199,10 @@ class Steps:
         targets: jax.Array,
         rows: tuple[Any, ...],
         seed: jax.Array,
-        lr: jax.Array,
+        clip: jax.Array | None,
     ) -> tuple[Leaves, jax.Array]:
         batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
-        after, losses, _ = self._step(leaves, batch, seed, lr)
+        after, losses, _ = self._step(leaves, batch, seed, clip)
         return after, losses[None]
 
     def _take_measured_step(
@@ -144,10 +212,10 @@ class Steps:
         targets: jax.Array,
         rows: tuple[Any, ...],
         seed: jax.Array,
-        lr: jax.Array,
+        clip: jax.Array | None,
     ) -> tuple[Leaves, jax.Array, tuple[jax.Array, jax.Array]]:
         batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
-        after, losses, (params, gradients, updates) = self._step(leaves, batch, seed, lr)
+        after, losses, (params, gradients, updates) = self._step(leaves, batch, seed, clip)
         return after, losses[None], (_norms(gradients), _norms(updates) / _norms(params))
 
     def _outputs(
@@ -158,7 +226,7 @@ class Steps:
         streams = structure.streams.at(0, 0)  # an evaluated model draws nothing
         model = nnx.merge(structure.evaluation, params, streams, rest, copy=True)
         output: jax.Array = model(inputs)
-        return head(structure.task, output), self._loss(output, targets).sum()
+        return head(structure.task, output), self._plain_loss(output, targets).sum()
 
 
 @lru_cache(maxsize=32)
@@ -175,12 +243,20 @@ def compiled_steps(structure: Structure) -> Steps:
 
 
 def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[Any, ...]) -> _Batch:
-    indices, counts, steps = rows
+    indices, counts, steps, rates = rows
     return _Batch(
         inputs=jnp.take(inputs, indices, axis=0),
         targets=jnp.take(targets, indices, axis=0),
         counts=counts,
         steps=steps,
+        rates=rates,
+    )
+
+
+def _halved(tree: Any) -> Any:  # noqa: ANN401 - any tree of arrays
+    """Return a tree with its float32 arrays in bfloat16."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(jnp.bfloat16) if leaf.dtype == jnp.float32 else leaf, tree
     )
 
 

@@ -4,13 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maasnb.backends.protocol import Array, Device, ParameterInfo, ProgramFile
+from maasnb.backends.protocol import PLAIN, Array, Device, ParameterInfo, ProgramFile
 from maasnb.backends.torch.export import export_onnx
 from maasnb.backends.torch.layers import build_module, final_activation
 from maasnb.backends.torch.losses import head
 from maasnb.backends.torch.program import EVALUATION_BATCH, TorchProgram, evaluating
 from maasnb.errors import ModelError, ShapeError, unknown_name
 from maasnb.layers import Spec
+from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["TorchBackend", "backend"]
@@ -109,6 +110,7 @@ class TorchBackend:
         inputs: Array,  # noqa: ARG002 - torch needs no shapes beforehand
         ragged: bool,  # noqa: ARG002 - torch takes a smaller batch as it is
         device: str | None,
+        rule: Rule = PLAIN,
     ) -> TorchProgram:
         """Return the training steps of a module, on a device (default: the best there is)."""
         known = [found.name for found in self.devices()]
@@ -121,7 +123,7 @@ class TorchBackend:
                 "weights, or type: model.requires_grad_(True)"
             )
             raise ModelError(message)
-        return TorchProgram(model, task, optimizer, torch.device(device or known[0]))
+        return TorchProgram(model, task, optimizer, torch.device(device or known[0]), rule)
 
     def predict(self, model: nn.Module, task: Task, inputs: Array) -> Array:
         """Return probabilities or values for prepared inputs, on the module's own device."""

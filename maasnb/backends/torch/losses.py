@@ -1,32 +1,73 @@
-"""Losses and optimisers by name, and the head that makes predictions of outputs, in torch."""
+"""Losses by name or of the user's own, and the head that makes predictions of outputs, in torch."""
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maasnb.tasks import Optimizer, Task
+from maasnb.backends.protocol import PLAIN
+from maasnb.rules import Rule, unfitting_loss
+from maasnb.tasks import Task
 
-__all__ = ["head", "loss_function", "make_torch_optimizer"]
+__all__ = ["Loss", "head", "loss_function"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 _SMALLEST = 1e-7  # the least probability whose logarithm is taken, as in Keras
 
 
-def loss_function(task: Task) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the mean loss of a batch: outputs [batch, outputs], targets as placed -> scalar."""
+def loss_function(task: Task, rule: Rule = PLAIN) -> Loss:
+    """Return the mean loss of a batch: outputs [batch, outputs], targets as placed -> scalar.
+
+    Without class weights torch takes the mean itself, which is quicker than two calls.
+    """
+    if rule.loss is None and not rule.class_weights:
+        return _named(task, "mean")
+    of_examples = _named(task, "none") if rule.loss is None else rule.loss
+    weights = torch.tensor(rule.class_weights)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        found = _checked(of_examples(outputs, targets), targets, weighted=len(weights) > 0)
+        if len(weights):
+            found = found * weights.to(found.device)[targets.long()]
+        return found.mean()
+
+    return loss
+
+
+def _checked(losses: Any, targets: Tensor, *, weighted: bool) -> Tensor:  # noqa: ANN401 - whatever the user's own loss returned
+    """Return what the user's own loss returned, if it is a loss an example or one scalar."""
+    if isinstance(losses, Tensor) and losses.shape == targets.shape[:1]:
+        return losses
+    if isinstance(losses, Tensor) and losses.ndim == 0 and not weighted:
+        return losses
+    raise unfitting_loss(
+        tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__,
+        len(targets),
+        "class weights need the loss of each example" if weighted else "",
+    )
+
+
+def _named(task: Task, reduction: str) -> Loss:
+    options: dict[str, Any] = {"reduction": reduction}
     logits = task.given == "logits"
     match task.loss:
         case "cross_entropy" if logits:
-            return functional.cross_entropy
+            return functools.partial(functional.cross_entropy, **options)
         case "cross_entropy":
-            return lambda out, to: functional.nll_loss(out.clamp(min=_SMALLEST).log(), to)
+            return lambda out, to: functional.nll_loss(
+                out.clamp(min=_SMALLEST).log(), to, **options
+            )
         case "binary_cross_entropy" if logits:
-            return lambda out, to: functional.binary_cross_entropy_with_logits(out[:, 0], to)
+            return lambda out, to: functional.binary_cross_entropy_with_logits(
+                out[:, 0], to, **options
+            )
         case "binary_cross_entropy":
             return lambda out, to: functional.binary_cross_entropy(
-                out[:, 0].clamp(_SMALLEST, 1 - _SMALLEST), to
+                out[:, 0].clamp(_SMALLEST, 1 - _SMALLEST), to, **options
             )
         case "mse":
             return functional.mse_loss
@@ -41,24 +82,3 @@ def head(task: Task, outputs: Tensor) -> Tensor:
     if task.loss == "binary_cross_entropy":
         return outputs.sigmoid()
     return outputs.softmax(dim=-1)
-
-
-def make_torch_optimizer(
-    optimizer: Optimizer, parameters: Iterable[Tensor]
-) -> torch.optim.Optimizer:
-    """Return torch's optimiser, fused where torch has that: it saves a third of a small step.
-
-    The learning rate is set before each chunk.
-    """
-    numbers: dict[str, Any] = dict(optimizer.numbers)
-    match optimizer.name:
-        case "adam" | "adamw":
-            cls = torch.optim.Adam if optimizer.name == "adam" else torch.optim.AdamW
-            betas = (numbers.pop("b1"), numbers.pop("b2"))
-            return cls(parameters, lr=0.0, betas=betas, fused=True, **numbers)
-        case "rmsprop":
-            alpha, eps = numbers["decay"], numbers["eps"]
-            return torch.optim.RMSprop(parameters, lr=0.0, alpha=alpha, eps=eps)
-        case _:
-            momentum = numbers.get("momentum", 0.0)
-            return torch.optim.SGD(parameters, lr=0.0, momentum=momentum, fused=True)

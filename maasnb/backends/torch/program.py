@@ -16,24 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maasnb.backends.protocol import Array, Evaluation, Statistics
-from maasnb.backends.torch.losses import head, loss_function, make_torch_optimizer
+from maasnb.backends.protocol import PLAIN, Array, Evaluation, Statistics
+from maasnb.backends.torch.losses import head, loss_function
+from maasnb.backends.torch.updates import TorchState, Updates
 from maasnb.datasets.batches import Rows
+from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
-__all__ = ["EVALUATION_BATCH", "TorchProgram", "TorchState", "evaluating"]
+__all__ = ["EVALUATION_BATCH", "TorchProgram", "evaluating"]
 
 EVALUATION_BATCH = 1024
 
 # torch's default generators are shared by the whole process: two runs take turns, chunk by chunk.
 _GENERATORS = threading.Lock()
-
-
-@dataclasses.dataclass(slots=True)
-class TorchState:
-    """Hold the optimiser; the parameters are those of the user's own module."""
-
-    optimizer: torch.optim.Optimizer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +45,18 @@ class TorchStatistics:
 
     gradients: Tensor
     ratios: Tensor
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TorchStep:
+    """Hold what one step is given."""
+
+    number: int
+    seed: int
+    lr: float
+    inputs: Tensor
+    targets: Tensor
+    part: int  # how many rows are computed at a time
 
 
 @contextlib.contextmanager
@@ -71,21 +78,30 @@ class TorchProgram:
     mode = "loop"
 
     def __init__(
-        self, model: nn.Module, task: Task, optimizer: Optimizer, device: torch.device
+        self,
+        model: nn.Module,
+        task: Task,
+        optimizer: Optimizer,
+        device: torch.device,
+        rule: Rule = PLAIN,
     ) -> None:
         """Take the module to the device; nothing is compiled."""
         self._model = model.to(device)
         self._task = task
-        self._optimizer = optimizer
+        self._rule = rule
         self._device = device
-        self._loss = loss_function(task)
+        self._loss = loss_function(task, rule)
+        self._plain_loss = loss_function(task, Rule(loss=rule.loss))
+        frozen = set(rule.frozen)
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        self._names = [name for name, _ in named]
-        self._parameters = [parameter for _, parameter in named]
+        self._names = [name for name, _ in named if name not in frozen]
+        self._parameters = [parameter for name, parameter in named if name not in frozen]
+        self._frozen = [parameter for name, parameter in named if name in frozen]
+        self._updates = Updates(optimizer, rule, self._parameters)
 
-    def init(self, seed: int) -> TorchState:
+    def init(self, seed: int) -> TorchState:  # noqa: ARG002 - the seam's form
         """Make a fresh optimiser over the module's trainable parameters."""
-        return TorchState(make_torch_optimizer(self._optimizer, self._parameters))
+        return self._updates.fresh()
 
     def place(self, inputs: Array, targets: Array) -> TorchPlaced:
         """Copy a split to the device, the targets in the type that the loss takes."""
@@ -102,36 +118,66 @@ class TorchProgram:
         return max(1, min(128, 64 * 2**20 // (row_bytes * batch)))
 
     def chunk(
-        self, state: TorchState, placed: TorchPlaced, rows: Rows, lr: float
+        self,
+        state: TorchState,
+        placed: TorchPlaced,
+        rows: Rows,
+        lr: Array | float,
+        clip: float | None = None,
     ) -> tuple[TorchState, Tensor]:
         """Take the steps of `rows`; the losses stay on the device."""
         losses = []
-        with self._training(state, rows, lr):
-            for inputs, targets in self._batches(placed, rows):
-                loss = self._loss(self._model(inputs), targets)
-                loss.backward()
-                state.optimizer.step()
-                state.optimizer.zero_grad()
-                losses.append(loss.detach())
+        with self._training():
+            for step in self._steps(placed, rows, lr):
+                losses.append(self._differentiate(step))
+                self._updates.step(state, step.lr, clip)
         return state, torch.stack(losses)
 
     def statistics(
-        self, state: TorchState, placed: TorchPlaced, rows: Rows, lr: float
+        self,
+        state: TorchState,
+        placed: TorchPlaced,
+        rows: Rows,
+        lr: Array | float,
+        clip: float | None = None,
     ) -> tuple[TorchState, Tensor, TorchStatistics]:
         """Take one step and measure its gradients and updates."""
-        with self._training(state, rows, lr):
-            ((inputs, targets),) = self._batches(placed, rows)
-            loss = self._loss(self._model(inputs), targets)
-            loss.backward()
+        with self._training():
+            (step,) = self._steps(placed, rows, lr)
+            loss = self._differentiate(step)
             before = [parameter.detach().clone() for parameter in self._parameters]
             gradients = [_norm(parameter.grad) for parameter in self._parameters]
-            state.optimizer.step()
-            state.optimizer.zero_grad()
+            self._updates.step(state, step.lr, clip)
             pairs = zip(self._parameters, before, strict=True)
             updates = [_norm(parameter.detach() - old) for parameter, old in pairs]
             weights = [_norm(old) for old in before]
         ratios = torch.stack(updates) / torch.stack(weights)
-        return state, loss.detach()[None], TorchStatistics(torch.stack(gradients), ratios)
+        return state, loss[None], TorchStatistics(torch.stack(gradients), ratios)
+
+    def _differentiate(self, step: TorchStep) -> Tensor:
+        """Leave a batch's gradients in the parameters; return its mean loss, without penalties."""
+        parts, inputs, targets = self._rule.accumulate, step.inputs, step.targets
+        if parts == 1:
+            self._seed(step.seed, step.number)
+            loss = self._loss_of(inputs, targets)
+            loss.backward()
+        else:
+            loss = torch.zeros((), device=self._device)
+            pairs = zip(inputs.split(step.part), targets.split(step.part), strict=True)
+            for number, (some, theirs) in enumerate(pairs):
+                self._seed(step.seed, step.number * parts + number)
+                part = self._loss_of(some, theirs) * (len(some) / len(inputs))
+                part.backward()
+                loss += part.detach()
+        self._updates.penalise()
+        return loss.detach()
+
+    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        if self._rule.precision == "float32":
+            return self._loss(self._model(inputs), targets)
+        with torch.autocast(self._device.type, dtype=torch.bfloat16):
+            outputs = self._model(inputs)
+        return self._loss(outputs.float(), targets)
 
     def host(self, losses: Tensor) -> Array:
         """Wait for losses."""
@@ -156,7 +202,7 @@ class TorchProgram:
             )
             for inputs, targets in pairs:
                 output = self._model(inputs)
-                total += float(self._loss(output, targets)) * len(inputs)
+                total += float(self._plain_loss(output, targets)) * len(inputs)
                 outputs.append(head(self._task, output).cpu().numpy())
         return Evaluation(loss=total / len(placed.inputs), outputs=np.concatenate(outputs))
 
@@ -204,16 +250,18 @@ class TorchProgram:
         """Do nothing: the user's own module is what is trained."""
 
     @contextlib.contextmanager
-    def _training(self, state: TorchState, rows: Rows, lr: float) -> Iterator[None]:
+    def _training(self) -> Iterator[None]:
         """Switch to training and keep torch's random state for the process."""
-        for group in state.optimizer.param_groups:
-            group["lr"] = lr
         modes = [(module, module.training) for module in self._model.modules()]
         self._model.train()
         with _GENERATORS, torch.random.fork_rng(self._cuda_devices()):
             try:
+                for parameter in self._frozen:
+                    parameter.requires_grad_(False)
                 yield
             finally:
+                for parameter in self._frozen:
+                    parameter.requires_grad_(True)
                 for module, mode in modes:
                     module.training = mode
 
@@ -223,16 +271,20 @@ class TorchProgram:
         index = self._device.index
         return [torch.cuda.current_device() if index is None else index]
 
-    def _batches(self, placed: TorchPlaced, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
-        """Gather all rows at once, then yield the batch of each step, its random numbers seeded."""
+    def _steps(self, placed: TorchPlaced, rows: Rows, lr: Array | float) -> Iterator[TorchStep]:
+        """Gather all rows at once, then yield what each step is given."""
         flat = torch.from_numpy(rows.indices.reshape(-1)).to(self._device)
         steps, batch = rows.indices.shape
+        # In float32, as compiled steps have it.
+        rates = np.broadcast_to(np.asarray(lr, np.float32), steps).tolist()
         inputs = placed.inputs.index_select(0, flat)
         targets = placed.targets.index_select(0, flat)
-        for k in range(steps):
-            part = slice(k * batch, k * batch + int(rows.counts[k]))
-            self._seed(rows.seed, rows.first + k)
-            yield inputs[part], targets[part]
+        part = -(-batch // self._rule.accumulate)
+        for k, rate in enumerate(rates):
+            rows_of = slice(k * batch, k * batch + int(rows.counts[k]))
+            yield TorchStep(
+                rows.first + k, rows.seed, rate, inputs[rows_of], targets[rows_of], part
+            )
 
     def _seed(self, seed: int, step: int) -> None:
         # The odd constant (2**64 over the golden ratio) keeps the streams of near seeds far apart.
