@@ -9,19 +9,43 @@ state is kept; when a loss is not finite, the loop goes back to the last good st
 import contextlib
 import dataclasses
 import math
+import threading
 import time
 from typing import Any
 
 from maasnb.backends.protocol import Program
 from maasnb.datasets.batches import Batches
 from maasnb.errors import DivergedError
-from maasnb.events import Measured, Started, Stepped, Validated, Warned
+from maasnb.events import Measured, Started, Stepped, Validated
 from maasnb.metrics import measure
 from maasnb.records.run import Run
+from maasnb.training.interventions import Schedule
+from maasnb.training.keeping import Keeper
+from maasnb.training.obeying import Obeying
 from maasnb.training.pacing import Pacer
-from maasnb.training.recovery import KeptStates
 
-__all__ = ["Loop"]
+__all__ = ["Beginning", "Loop"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """Say where a run begins: anew, with an earlier run's state, or as one's repetition.
+
+    Attributes:
+        step: how many steps were taken before.
+        arrays: the state; None for a fresh one, of the model's present parameters.
+        lr: the learning rate set by then; None for the run's own.
+        schedule: what is known to be done by the way.
+        first: the step of the run's first checkpoint.
+        complaints: what a person should know.
+    """
+
+    step: int = 0
+    arrays: Any = None
+    lr: float | None = None
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    first: int = 0
+    complaints: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,47 +59,64 @@ class _Pending:
     dispatched: float = dataclasses.field(default_factory=time.perf_counter)
 
 
-class Loop:
+class Loop(Obeying):
     """Take all steps of one run, in the worker thread."""
 
-    def __init__(self, run: Run, program: Program, batches: Batches, lr: float) -> None:
+    def __init__(
+        self,
+        run: Run,
+        program: Program,
+        batches: Batches,
+        lr: float,
+        *,
+        beginning: Beginning | None = None,
+        checkpoint_s: float = 30.0,
+    ) -> None:
         """Take what the run is made of; nothing is done yet."""
-        self._run = run
-        self._program = program
+        self._beginning = beginning or Beginning()
+        now = self._beginning.lr
+        super().__init__(run, program, lr if now is None else now, self._beginning.schedule)
         self._batches = batches
-        self._lr = lr
-        self._step = 0
+        self._step = self._beginning.step
+        self._keeper = Keeper(run, program, checkpoint_s)
         self._pending: _Pending | None = None
         self._last_read = 0.0
 
     def run_through(self, complaints: list[str]) -> None:
         """Train, and end the run whatever happens."""
         run = self._run
+        run.training_thread = threading.current_thread()
         try:
-            self._start(complaints)
+            self._start([*self._beginning.complaints, *complaints])
             self._take_all_steps()
             self._finish()
         except DivergedError as error:
             self._program.update(self._state)
+            self._keeper.close()
             run.close("diverged", str(error), error)
         except BaseException as error:  # noqa: BLE001 - the run carries the error to whoever waits
             with contextlib.suppress(Exception):  # what was learnt stays, if it can be had
-                self._program.update(self._kept.newest())
+                kept = self._keeper.newest()
+                self._program.update(self._program.revert(kept.copy))
+                self._keeper.checkpoint(kept)
+            self._keeper.close()
             run.close("failed", repr(error), error)
 
     def _start(self, complaints: list[str]) -> None:
         run, data = self._run, self._run.data
         run.emit(
             Started(
-                step=0,
+                step=self._step,
                 time=time.time(),
                 steps=run.total_steps,
                 steps_per_epoch=run.steps_per_epoch,
             )
         )
         for words in complaints:
-            run.emit(Warned(step=0, time=time.time(), message=words))
+            self._warn(words)
         self._state = self._program.init(self._batches.seed)
+        if self._beginning.arrays is not None:
+            self._state = self._program.restore(self._state, self._beginning.arrays)
         self._train = self._program.place(data.train.inputs, data.train.targets)
         validation = data.validation
         self._validation = (
@@ -83,11 +124,12 @@ class Loop:
         )
         longest = self._program.longest_chunk(self._train, self._batches.batch)
         self._pacer = Pacer(longest)
-        self._kept = KeptStates(self._program, self._state)
+        self._keeper.begin(self._mark(), self._state, run.history.validated, self._beginning.first)
+        run.hand_over = self._hand_over_inside
 
     def _take_all_steps(self) -> None:
         run, per_epoch = self._run, self._run.steps_per_epoch
-        while self._step < run.total_steps and run.stop_reason is None:
+        while self._goes_on():
             last = self._step == run.total_steps - 1
             if last or self._pacer.wants_statistics():
                 self._take_measured_step()
@@ -95,14 +137,22 @@ class Loop:
                 self._take_chunk(per_epoch - self._step % per_epoch, run.total_steps - 1)
             if self._step % per_epoch == 0:
                 self._validate()
-            if self._kept.is_due():
-                self._read_pending()
-                self._kept.renew(self._step, self._state)
+            if self._keeper.is_due():
+                self._keeper.keep(self._mark(), self._state)
+            complaint = self._keeper.complaint()
+            if complaint:
+                self._warn(complaint)
         self._read_pending()
+
+    def _goes_on(self) -> bool:
+        """Obey, then say whether there is another step to take."""
+        self._obey()
+        return self._step < self._run.total_steps and self._stopped_for is None
 
     def _take_chunk(self, left_in_epoch: int, end: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        count = self._pacer.length(min(left_in_epoch, end - self._step))
+        left = self._schedule.left(self._step, min(left_in_epoch, end - self._step))
+        count = self._pacer.length(left)
         rows = self._batches.rows(self._step, count)
         self._state, losses = self._program.chunk(self._state, self._train, rows, self._lr)
         self._step += count
@@ -178,12 +228,16 @@ class Loop:
                 metrics={"loss": found.loss, **metrics},
             )
         )
+        if self._keeper.is_best(found.loss):
+            self._keeper.keep_best(found.loss, self._mark(), self._state)
         self._last_read = time.perf_counter()
 
     def _go_back(self, bad_step: int, loss: float) -> None:
         """Find the last good state by repeating steps from a kept one, restore it, and raise."""
         self._pending = None
-        state, step, culprit = self._kept.replay(bad_step, self._train, self._batches, self._lr)
+        state, step, culprit = self._keeper.replay(
+            bad_step, self._train, self._batches, self._lr_at
+        )
         self._state, self._step = state, step
         where = (
             f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
@@ -197,7 +251,11 @@ class Loop:
 
     def _finish(self) -> None:
         self._program.update(self._state)
-        self._run.checkpoint(self._program.snapshot(self._state))
-        reason = self._run.stop_reason
+        self._keeper.checkpoint(self._keeper.keep(self._mark(), self._state))
+        self._keeper.close()
+        complaint = self._keeper.complaint()
+        if complaint:
+            self._warn(complaint)
         finished = self._step >= self._run.total_steps
-        self._run.close("finished" if finished else "stopped", "" if finished else reason or "")
+        reason = "" if finished else self._stopped_for or ""
+        self._run.close("finished" if finished else "stopped", reason)

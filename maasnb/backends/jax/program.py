@@ -181,11 +181,13 @@ class JaxProgram:
         """Return a state of copies, because the next chunk donates them."""
         return JaxState([jnp.array(leaf, copy=True) for leaf in kept])
 
+    def arrays(self, kept: Leaves) -> dict[str, Array]:
+        """Return the leaves of a kept state as arrays, named by their paths."""
+        return {name: np.asarray(leaf) for name, leaf in zip(self._paths(), kept, strict=True)}
+
     def snapshot(self, state: JaxState) -> dict[str, Array]:
         """Return the leaves as arrays, named by their paths."""
-        return {
-            name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)
-        }
+        return self.arrays(state.leaves)
 
     def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:
         """Return the state whose leaves are these arrays."""
