@@ -175,11 +175,11 @@ class JaxProgram:
 
     def keep(self, state: JaxState) -> Leaves:
         """Copy the leaves on the device."""
-        return [jnp.array(leaf, copy=True) for leaf in state.leaves]
+        return _copied(state.leaves)
 
     def revert(self, kept: Leaves) -> JaxState:
         """Return a state of copies, because the next chunk donates them."""
-        return JaxState([jnp.array(leaf, copy=True) for leaf in kept])
+        return JaxState(_copied(kept))
 
     def arrays(self, kept: Leaves) -> dict[str, Array]:
         """Return the leaves of a kept state as arrays, named by their paths."""
@@ -202,6 +202,12 @@ class JaxProgram:
     def _paths(self) -> list[str]:
         tree = jax.tree.unflatten(self._tree, self._types)
         return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+@jax.jit
+def _copied(leaves: Leaves) -> Leaves:
+    """Copy all leaves in one dispatch."""
+    return [jnp.copy(leaf) for leaf in leaves]
 
 
 def _convolves(model: nnx.Module, inputs: Array) -> bool:
