@@ -8,11 +8,13 @@ goes on meanwhile.
 
 import contextlib
 import dataclasses
+import functools
 import json
+import queue
 import threading
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,42 @@ def read_checkpoint(folder: Path, step: int) -> Checkpoint:
     return Checkpoint(mark=mark, arrays=arrays, metadata=metadata)
 
 
+class _Writer:
+    """Do one thing after another in a thread of its own.
+
+    No ThreadPoolExecutor, which takes nothing more once the interpreter begins to end; then a
+    run's last checkpoint could not be written.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(
+            target=self._work, name=f"maasnb checkpoints {name}", daemon=True
+        )
+
+    def submit(self, task: Callable[..., Any], *arguments: Any) -> Future[Any]:  # noqa: ANN401 - the task's
+        if self._thread.ident is None:
+            self._thread.start()
+        future: Future[Any] = Future()
+        self._tasks.put((future, functools.partial(task, *arguments)))
+        return future
+
+    def close(self) -> None:
+        if self._thread.ident is not None:
+            self._tasks.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (item := self._tasks.get()) is not None:
+            future, task = item
+            try:
+                future.set_result(task())
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the future has it
+                future.set_exception(error)
+
+
 class Checkpoints:
     """Write one run's checkpoints, each in its turn, and delete those that are no longer needed."""
 
@@ -140,7 +178,7 @@ class Checkpoints:
         self._complaint = ""
         self._complained = False
         self._lock = threading.Lock()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="maasnb checkpoints")
+        self._writer = _Writer(folder.name)
         self._latest: Future[Any] | None = None
         with contextlib.suppress(OSError):
             for torn in (folder / "checkpoints").glob(".*"):  # of a process that was killed
@@ -198,7 +236,7 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for all writes."""
-        self._writer.shutdown(wait=True)
+        self._writer.close()
 
     def _write(self, mark: Mark, arrays: Callable[[], Arrays]) -> Path | None:
         try:

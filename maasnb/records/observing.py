@@ -1,5 +1,6 @@
 """Who learns of new runs, and which models are in training: what all runs of a process share."""
 
+import atexit
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["enlist", "observe", "observers_told", "occupy", "release", "run_named"]
 
+_GOODBYE_S = 10.0
+
 Observer = Callable[["Run"], None]
 
 _observers: list[Observer] = []
@@ -20,7 +23,10 @@ _runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
 
 
 def enlist(run: "Run") -> None:
-    """Have a run found by its name as long as somebody holds it."""
+    """Have a run found by its name as long as somebody holds it, and end with the interpreter."""
+    if not _runs:
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
     _runs[run.name] = run
 
 
@@ -34,6 +40,17 @@ def run_named(name: str) -> "Run":
     if run is None:
         raise unknown_name("run in this kernel", name, list(_runs), "Type: %maas runs")
     return run
+
+
+def _end_all() -> None:
+    """Stop what still trains when the interpreter ends, so that its last state is written."""
+    alive = [
+        run for run in _runs.values() if run.training_thread and run.training_thread.is_alive()
+    ]
+    for run in alive:
+        run.stop("the kernel ended")
+    for run in alive:
+        run.wait(_GOODBYE_S)
 
 
 def observe(observer: Observer) -> Callable[[], None]:

@@ -1,6 +1,8 @@
 """What a run keeps on the disk, and what happens when the disk does not take it."""
 
 import json
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -10,7 +12,7 @@ from safetensors import safe_open
 from maasnb.errors import OptionError, WorkspaceError
 from maasnb.events import Validated, Warned
 from maasnb.records.checkpoints import checkpoint_steps, read_checkpoint
-from maasnb.records.record import read_events
+from maasnb.records.record import read_events, read_summary
 from maasnb.training import train
 from tests.training.steered import SOON_S, background, end, network, small_data
 
@@ -155,3 +157,18 @@ def test_a_damaged_checkpoint_is_noticed(backend, harm):
     path.write_bytes({"truncate": content[:-9], "flip": content, "empty": b""}[harm])
     with pytest.raises(WorkspaceError, match="(cannot be read|checksum does not fit)"):
         read_checkpoint(run.folder, run.steps)
+
+
+def test_a_run_in_the_background_is_stopped_and_kept_when_the_interpreter_ends(backend, workspace):
+    code = (
+        "import sys; from maasnb.backends import backend_named\n"
+        "from tests.training.steered import background\n"
+        "background(backend_named(sys.argv[1]), name='long')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, backend.name], capture_output=True, text=True, timeout=100
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = read_summary(workspace / "runs" / "long")
+    assert (summary["status"], summary["reason"]) == ("stopped", "the kernel ended")
+    assert checkpoint_steps(workspace / "runs" / "long")[-1] == summary["steps"]
