@@ -49,12 +49,15 @@ def processes() -> Any:
 
 
 def wait_for_steps(folder: Path, after: float) -> None:
-    """Wait until a run has logged a step since that time."""
+    """Wait until a run has logged a chunk of steps since that time; by then all is compiled."""
     ends = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends:
         if (folder / "events.jsonl").exists():
             events = read_events(folder)
-            if any(isinstance(event, Stepped) and event.time > after for event in events):
+            if any(
+                isinstance(event, Stepped) and event.time > after and len(event.losses) > 1
+                for event in events
+            ):
                 return
         time.sleep(0.02)
     message = f"{folder} got no steps"

@@ -23,6 +23,7 @@ __all__ = [
     "TrainingError",
     "UnknownNameError",
     "WorkspaceError",
+    "described",
     "missing_package",
     "unknown_name",
 ]
@@ -125,6 +126,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     if hint:
         parts.append(hint)
     return UnknownNameError(" ".join(parts), name=name, known=names)
+
+
+def described(value: object) -> str:
+    """Return an object's class, and the object where it is short, for a message.
+
+    >>> described(3), described([1] * 100)
+    ('int object 3', 'list object')
+    """
+    shown = repr(value)
+    name = f"{type(value).__name__} object"
+    return f"{name} {shown}" if len(shown) <= 60 and "\n" not in shown else name
 
 
 def missing_package(what: str, package: str, extra: str) -> MissingPackageError:

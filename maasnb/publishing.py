@@ -19,7 +19,7 @@ from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import Endpoint
 from maasnb.client.http import Connection
 from maasnb.client.uploads import upload
-from maasnb.errors import ExportError, ModelError
+from maasnb.errors import ExportError, ModelError, described
 from maasnb.runtimes.served import Golden, ServedModel, difference, load, read_golden
 from maasnb.serve.embedded import ensure_server
 from maasnb.serve.server import is_loopback
@@ -56,7 +56,7 @@ def publish(
 
     Args:
         run: the trained run.
-        name: the model's name on the server; the run's name by default.
+        name: the model's name on the server; the data's name by default.
         to: the server's URL; the workspace's own server by default.
         token: the server's token; by default MAASNB_TOKEN, or the workspace's token.
 
@@ -72,7 +72,7 @@ def publish(
     """
     if not isinstance(getattr(run, "steps", None), int):
         message = (
-            f"{type(run).__name__} object {run!r:.60} cannot be published; expected the run that "
+            f"{described(run)} cannot be published; expected the run that "
             "training returned. Type: run = mb.train(model, data); mb.publish(run, 'name')"
         )
         raise ModelError(message)
@@ -127,7 +127,7 @@ def predict(source: Predictor | str, x: ArrayLike) -> Array:
         return connect(source).predict(x)
     if not callable(getattr(source, "predict", None)):
         message = (
-            f"{type(source).__name__} object {source!r:.60} cannot predict; expected an endpoint, "
+            f"{described(source)} cannot predict; expected an endpoint, "
             "the name of a published model, or a run. Type: mb.predict('name', x)"
         )
         raise ModelError(message)

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 
 from maasnb.backends.protocol import Backend
-from maasnb.errors import ModelError, missing_package, unknown_name
+from maasnb.errors import ModelError, described, missing_package, unknown_name
 
 __all__ = ["BACKENDS", "backend_named", "backend_of", "installed_backends"]
 
@@ -48,7 +48,7 @@ def backend_of(model: object) -> Backend:
         if package in sys.modules and backend_named(name).owns(model):
             return backend_named(name)
     message = (
-        f"{type(model).__name__} object {model!r:.60} is not a model; expected a torch.nn.Module "
+        f"{described(model)} is not a model; expected a torch.nn.Module "
         f"or a flax nnx.Module (installed backends: {', '.join(installed_backends()) or 'none'}). "
         "Type: mb.build([...], data=data), or give a module of your own."
     )

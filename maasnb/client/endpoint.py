@@ -24,6 +24,7 @@ from maasnb.errors import (
     UnknownNameError,
     unknown_name,
 )
+from maasnb.tables import aligned
 from maasnb.tensors import Signature, Tensor
 
 __all__ = ["Endpoint"]
@@ -196,8 +197,25 @@ class Endpoint:
             return " \\\n  ".join([*lines, f"-d {shlex.quote(body)}"])
         return " \\\n  ".join([*lines, "--data-binary @- <<'END'"]) + f"\n{body}\nEND"
 
+    def table(self) -> tuple[tuple[str, str], ...]:
+        """Return what the endpoint is, as rows of (what, value)."""
+        takes, returns = (
+            ", ".join(f"{each.name} {each.datatype} {list(each.shape)}" for each in side)
+            for side in (self.signature.inputs, self.signature.outputs)
+        )
+        rows = [("takes", takes), ("returns", returns), ("url", self.url)]
+        if self.labels:
+            rows.insert(2, ("classes", ", ".join(self.labels)))
+        return tuple(rows)
+
+    def __str__(self) -> str:
+        """Return a table of what the endpoint is."""
+        version = "newest version" if self.version is None else f"version {self.version}"
+        rows = "\n".join(f"  {line}" for line in aligned(self.table()).splitlines())
+        return f"Endpoint {self.name!r}, {version}\n{rows}"
+
     def __repr__(self) -> str:
-        """Return the endpoint in one line for a cell's output."""
+        """Return the endpoint in one line."""
         version = "newest version" if self.version is None else f"version {self.version}"
         inputs, outputs = (
             ", ".join(f"{each.name} {each.datatype} {list(each.shape)}" for each in side)

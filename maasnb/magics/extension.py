@@ -3,12 +3,7 @@
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import (
-    Magics,
-    line_cell_magic,
-    magics_class,
-    output_can_be_silenced,
-)
+from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from maasnb.errors import MaasError
 from maasnb.magics import completion, formatters
@@ -22,19 +17,23 @@ __all__ = ["MaasMagics", "load", "unload"]
 class MaasMagics(Magics):
     """Hold `%maas` and `%%maas`."""
 
-    @output_can_be_silenced
     @line_cell_magic
     def maas(self, line: str, cell: str | None = None) -> Any:  # noqa: ANN401 - what the verb returns
         """Build, train, inspect and publish a model: `%maas` alone lists the verbs.
 
+        The result shows at once, wherever in its cell the magic stands; a semicolon keeps it quiet.
+
         An error of ours keeps its class, so that `except` finds it, and shows as its message alone.
         """
         assert self.shell is not None
+        silent = line.rstrip().endswith(";")
         try:
-            return run_line(line, cell, self.shell.user_ns)
+            result = run_line(line.rstrip().removesuffix(";"), cell, self.shell.user_ns)
         except MaasError as error:
             _without_traceback(error)
             raise
+        formatters.show(result, silently=silent)
+        return result
 
 
 def load(shell: InteractiveShell) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 
 from maasnb.panels import progress
 from maasnb.panels.twins import run_twin
 from maasnb.tables import is_number
 
-__all__ = ["NOUNS", "html_of", "register", "unregister"]
+__all__ = ["NOUNS", "html_of", "register", "show", "unregister"]
 
 NOUNS: tuple[tuple[str, str], ...] = (
     ("maasnb.datasets.loading", "Data"),
@@ -75,8 +76,18 @@ def register(shell: InteractiveShell) -> None:
         formatters["text/html"].for_type_by_name(module, name, html_of)
     formatters["text/plain"].for_type_by_name(*RUN, _print_run)
     formatters["image/png"].for_type_by_name(*RUN, _run_picture)
-    formatters["image/png"].for_type_by_name(*REPORT, _report_picture)
-    _whole(shell).ipython_display_formatter.for_type_by_name(*RUN, _skip_shown)
+    for module, name in (*NOUNS, RUN):
+        _whole(shell).ipython_display_formatter.for_type_by_name(module, name, _skip_shown)
+    _whole(shell).ipython_display_formatter.for_type_by_name(*REPORT, _show_report)
+
+
+def show(item: object, *, silently: bool = False) -> None:
+    """Show one of our objects at once, and not again in this cell; `silently` leaves it out."""
+    cls = type(item)
+    if (cls.__module__, cls.__name__) in NOUNS and not progress.shown_here(item):
+        if not silently:
+            display(item)
+        progress.mark_shown(item)
 
 
 def unregister(shell: InteractiveShell) -> None:
@@ -140,13 +151,34 @@ def _run_picture(run: Any) -> bytes | None:  # noqa: ANN401 - a run
     return run_png(run)
 
 
-def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
-    from maasnb.panels.pictures import report_png  # noqa: PLC0415 - loads matplotlib
+def _show_report(report: Any) -> None:  # noqa: ANN401 - a report
+    """Show a report's table, then its picture: of one bundle a front end would show only one."""
+    if progress.shown_here(report):
+        return
+    if progress.place() in ("nowhere", "terminal"):
+        raise NotImplementedError  # IPython's sign for: go on with the other formatters
+    table = html_of(report)
+    bundle = {"text/plain": str(report), **({"text/html": table} if table else {})}
+    display(bundle, raw=True)
+    picture = _report_picture(report)
+    if picture is not None:
+        display({"image/png": picture, "text/plain": f"[{report.kind}]"}, raw=True)
 
+
+def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report
+    try:
+        from maasnb.panels.pictures import report_png  # noqa: PLC0415 - loads matplotlib
+    except ImportError:  # without matplotlib the table remains
+        return None
     return report_png(report)
 
 
-def _skip_shown(run: Any) -> None:  # noqa: ANN401 - a run
-    """Show nothing of a run whose picture stands in this cell already; a terminal needs a line."""
-    if not progress.shown_here(run) or progress.place() == "terminal":
+def _skip_shown(item: Any) -> None:  # noqa: ANN401 - any object of ours
+    """Show nothing of what stands in this cell already; in a terminal a run needs a line."""
+    once_more = _is_run(type(item)) and progress.place() == "terminal"
+    if not progress.shown_here(item) or once_more:
         raise NotImplementedError  # IPython's sign for: go on with the other formatters
+
+
+def _is_run(cls: type) -> bool:
+    return (cls.__module__, cls.__name__) == RUN

@@ -19,7 +19,7 @@ from maasnb.events import Ended, Event, Stepped
 from maasnb.panels.twins import number, run_twin
 from maasnb.settings import static_panels
 
-__all__ = ["attach", "detach", "place", "progress_line", "shown_here", "watch"]
+__all__ = ["attach", "detach", "mark_shown", "place", "progress_line", "shown_here", "watch"]
 
 Place = Literal["notebook", "static", "terminal", "nowhere"]
 
@@ -29,11 +29,11 @@ BAR_WIDTH = 16
 
 
 class _Cell:
-    """Know which cell is running, and which runs' pictures stand in it."""
+    """Know which cell is running, and which objects stand in its output."""
 
     def __init__(self) -> None:
         self.number = 0
-        self.shown: set[int] = set()
+        self.shown: dict[int, object] = {}  # the objects too, so that no id comes twice
         self.shell: Any = None
         self.detach: Callable[[], None] | None = None
 
@@ -73,9 +73,14 @@ def _leave_shell() -> None:
         _cell.shell = None
 
 
-def shown_here(run: object) -> bool:
-    """Say whether a run's picture stands in the output of the cell that is running."""
-    return id(run) in _cell.shown
+def shown_here(item: object) -> bool:
+    """Say whether an object stands in the output of the cell that is running already."""
+    return id(item) in _cell.shown
+
+
+def mark_shown(item: object) -> None:
+    """Remember that an object stands in the output of the cell that is running."""
+    _cell.shown[id(item)] = item
 
 
 def place() -> Place:
@@ -204,7 +209,7 @@ class _StaticView(_View):
 
         if self.cell == _cell.number:
             self.context.run(display, _bundle(run), raw=True)
-            _cell.shown.add(id(run))
+            mark_shown(run)
 
 
 class _LiveView(_View):
@@ -243,7 +248,7 @@ class _NotebookView(_LiveView):
         bundle = {"text/plain": progress_line(run)}
         self.handle: Any = display(bundle, raw=True, display_id=True)
         self.context = contextvars.copy_context()
-        _cell.shown.add(id(run))
+        mark_shown(run)
 
     def write(self, line: str) -> None:
         """Update the display."""
@@ -260,7 +265,7 @@ class _TerminalView(_LiveView):
     def __init__(self, run: Any, stream: TextIO | None = None) -> None:  # noqa: ANN401 - a run, by its attributes
         super().__init__(run)
         self.stream = stream or sys.stderr
-        _cell.shown.add(id(run))
+        mark_shown(run)
 
     def write(self, line: str) -> None:
         """Go back to the line's beginning, clear it, and write."""

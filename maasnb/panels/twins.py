@@ -46,7 +46,9 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     lines = [f"{title}, {_progress(run)}"]
     rows = []
     if len(losses):
-        rows.append(("loss", f"{number(float(losses[0]))} -> {number(float(losses[-1]))}"))
+        count = run.steps_per_epoch or 1
+        first, last = (float(part.mean()) for part in (losses[:count], losses[-count:]))
+        rows.append(("loss, first -> last epoch", f"{number(first)} -> {number(last)}"))
     for name, value in run.metrics.items():
         rows.append((f"validation {name}", _metric(name, value)))
     if rows:

@@ -32,16 +32,27 @@ class History:
         self.interventions: list[Intervened] = []
         self._losses = np.empty(1024)
         self._count = 0
+        self._timed_steps, self._timed_s = 0, 0.0
+        self._compiled: set[bool] = set()
 
     @property
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the loss of each step so far, [steps]; a view that must not be written."""
         return self._losses[: self._count]
 
+    @property
+    def steps_per_s(self) -> float:
+        """Return how many steps a second of training took, without compilation and validation.
+
+        NaN until enough steps are done.
+        """
+        return self._timed_steps / self._timed_s if self._timed_s else float("nan")
+
     def add(self, event: Event) -> None:
         """Take one event into account."""
         if isinstance(event, Stepped):
             self._append(event.losses)
+            self._time(event)
         elif isinstance(event, Measured):
             self.measured.append(event)
             self._thin(2 * len(event.gradient_norm))
@@ -51,6 +62,14 @@ class History:
             self.interventions.append(event)
             if event.action == "rollback":
                 self._go_back(int(event.value or 0))
+
+    def _time(self, event: Stepped) -> None:
+        # The first single step and the first longer chunk compile what they run.
+        kind = len(event.losses) > 1
+        if kind in self._compiled:
+            self._timed_steps += len(event.losses)
+            self._timed_s += event.seconds
+        self._compiled.add(kind)
 
     def _append(self, losses: tuple[float, ...]) -> None:
         end = self._count + len(losses)

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from maasnb.backends.protocol import Program
-from maasnb.datasets.batches import Batches
+from maasnb.datasets.batches import Batches, Rows
 from maasnb.errors import DivergedError
 from maasnb.events import Measured, Started, Stepped, Validated
 from maasnb.metrics import measure
@@ -25,6 +25,8 @@ from maasnb.training.obeying import Obeying
 from maasnb.training.pacing import Pacer
 
 __all__ = ["Beginning", "Loop"]
+
+_MEASURED_EPOCHS = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +52,23 @@ class Beginning:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Pending:
-    """Hold losses that are still on the device."""
+    """Hold losses that are still on the device.
+
+    Attributes:
+        losses: the losses, opaque.
+        step: how many steps are done with them.
+        samples: how many examples they are of.
+        call_s: how long the call took that began the work, or did it all where nothing runs on.
+        called: when that call returned.
+        paced: whether the pacer learns from the time.
+    """
 
     losses: Any
     step: int
     samples: int
-    paced: bool = True
-    dispatched: float = dataclasses.field(default_factory=time.perf_counter)
+    call_s: float
+    called: float
+    paced: bool
 
 
 class Loop(Obeying):
@@ -128,13 +140,13 @@ class Loop(Obeying):
         run.hand_over = self._hand_over_inside
 
     def _take_all_steps(self) -> None:
-        run, per_epoch = self._run, self._run.steps_per_epoch
+        per_epoch = self._run.steps_per_epoch
         while self._goes_on():
-            last = self._step == run.total_steps - 1
-            if last or self._pacer.wants_statistics():
+            fixed = self._next_fixed_measurement()
+            if self._step == fixed or self._pacer.wants_statistics():
                 self._take_measured_step()
             else:
-                self._take_chunk(per_epoch - self._step % per_epoch, run.total_steps - 1)
+                self._take_chunk(min(per_epoch - self._step % per_epoch, fixed - self._step))
             if self._step % per_epoch == 0:
                 self._validate()
             if self._keeper.is_due():
@@ -149,15 +161,33 @@ class Loop(Obeying):
         self._obey()
         return self._step < self._run.total_steps and self._stopped_for is None
 
-    def _take_chunk(self, left_in_epoch: int, end: int) -> None:
+    def _next_fixed_measurement(self) -> int:
+        """Return the next step that is measured whatever the clock says.
+
+        These are the run's first and last step and the last one of each of the first epochs, so
+        that a short run's picture has its points too.
+        """
+        run = self._run
+        if self._step == 0:
+            return 0
+        epoch_ends = (self._step // run.steps_per_epoch + 1) * run.steps_per_epoch
+        early = epoch_ends <= _MEASURED_EPOCHS * run.steps_per_epoch
+        return min(epoch_ends if early else run.total_steps, run.total_steps) - 1
+
+    def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        left = self._schedule.left(self._step, min(left_in_epoch, end - self._step))
-        count = self._pacer.length(left)
+        count = self._pacer.length(self._schedule.left(self._step, most))
         rows = self._batches.rows(self._step, count)
+        began = time.perf_counter()
         self._state, losses = self._program.chunk(self._state, self._train, rows, self._lr)
-        self._step += count
-        before, self._pending = self._pending, _Pending(losses, self._step, int(rows.counts.sum()))
-        self._read(before)
+        before, self._pending = self._pending, self._after(rows, losses, began, paced=True)
+        self._read(before, self._pending.call_s)
+
+    def _after(self, rows: Rows, losses: Any, began: float, *, paced: bool) -> _Pending:  # noqa: ANN401 - opaque
+        """Count the steps of a call that began at a time, and hold their losses."""
+        self._step += len(rows)
+        now = time.perf_counter()
+        return _Pending(losses, self._step, int(rows.counts.sum()), now - began, now, paced)
 
     def _take_measured_step(self) -> None:
         self._read_pending()
@@ -166,8 +196,7 @@ class Loop(Obeying):
         self._state, losses, statistics = self._program.statistics(
             self._state, self._train, rows, self._lr
         )
-        self._step += 1
-        self._pending = _Pending(losses, self._step, int(rows.counts.sum()), paced=False)
+        self._pending = self._after(rows, losses, began, paced=False)
         self._read_pending()
         found = self._program.host_statistics(statistics)
         self._pacer.measured(time.perf_counter() - began)
@@ -185,13 +214,17 @@ class Loop(Obeying):
         self._read(before)
         self._last_read = time.perf_counter()
 
-    def _read(self, pending: "_Pending | None") -> None:
-        """Wait for a chunk's losses and tell everyone; a loss that is not finite ends the run."""
+    def _read(self, pending: _Pending | None, next_call_s: float = 0.0) -> None:
+        """Wait for a chunk's losses and tell everyone; a loss that is not finite ends the run.
+
+        The chunk took its own call and the wait after it, without the next chunk's call between.
+        """
         if pending is None:
             return
         losses = self._program.host(pending.losses)
         now = time.perf_counter()
-        seconds = now - max(pending.dispatched, self._last_read)
+        waited_s = now - max(pending.called, self._last_read) - next_call_s
+        seconds = pending.call_s + max(waited_s, 0.0)
         self._last_read = now
         if pending.paced:
             self._pacer.took(len(losses), seconds)
@@ -239,6 +272,8 @@ class Loop(Obeying):
             bad_step, self._train, self._batches, self._lr_at
         )
         self._state, self._step = state, step
+        words = f"The run went back to its last good state, after step {step}."
+        self._warn(words)
         where = (
             f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
         )

@@ -96,7 +96,7 @@ def test_a_module_that_returns_a_tuple_is_refused():
         backend_named("torch").output_shape(Pair(), np.zeros((2, 4), np.float32))
 
 
-def test_a_torch_module_that_branches_on_values_cannot_be_exported():
+def test_a_torch_module_that_branches_on_values_cannot_be_exported(capfd):
     class Branching(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -107,6 +107,7 @@ def test_a_torch_module_that_branches_on_values_cannot_be_exported():
 
     with pytest.raises(ExportError, match=r"Branching cannot be exported to ONNX: .*torch\.where"):
         backend_named("torch").export(Branching(), CLASSES, np.zeros((2, 4), np.float32))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_flax_module_that_branches_on_values_cannot_be_exported():

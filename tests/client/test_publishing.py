@@ -53,8 +53,8 @@ def test_a_published_run_answers_over_http_as_in_the_notebook(backend, home):
     np.testing.assert_array_equal(predict(endpoint, x), predict(connect("digits"), x))
 
 
-def test_a_run_is_published_under_its_own_name_by_default(home):
-    assert publish(small_run()).name == small_run().name
+def test_a_run_is_published_under_the_name_of_its_data_by_default(home):
+    assert publish(small_run()).name == small_run().data.name
 
 
 def test_publishing_again_makes_a_version_only_if_something_changed(home):

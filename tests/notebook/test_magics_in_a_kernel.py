@@ -8,7 +8,7 @@ def test_loading_the_extension_prints_nothing(kernels):
 
 
 def test_data_shows_as_html_and_text(kernel):
-    (shown,) = kernel.run("%maas data digits").of("execute_result")
+    (shown,) = kernel.run("%maas data digits").of("display_data")
     assert set(shown["data"]) == {"text/plain", "text/html"}
 
 
@@ -38,10 +38,47 @@ def test_completion_reaches_the_front_end(kernel):
 
 
 def test_the_doctor_sees_the_kernel(kernel):
-    (shown,) = kernel.run("%maas doctor").of("execute_result")
+    (shown,) = kernel.run("%maas doctor").of("display_data")
     assert "work while a cell runs" in shown["data"]["text/plain"]
 
 
-def test_a_silenced_cell_shows_no_result(kernel):
-    ran = kernel.run("x = %maas data digits")
+def test_a_result_shows_once_wherever_in_its_cell_the_magic_stands(kernel):
+    ran = kernel.run("%maas data digits\n%maas runs\ndigits")
+    shown = [each["data"]["text/plain"] for each in ran.of("display_data", "execute_result")]
+    assert [text.split()[0] for text in shown] == ["Data", "There"]
+
+
+def test_a_semicolon_silences_a_magic(kernel):
+    ran = kernel.run("%maas data digits;\nx = %maas data digits;")
     assert ran.messages == []
+    assert kernel.run("x.name").of("execute_result")[0]["data"]["text/plain"] == "'digits'"
+
+
+def test_a_report_is_a_table_and_then_a_picture_each_once(kernel):
+    kernel.run(
+        "%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)"
+    )
+    kernel.run("%maas train net digits --epochs 1")
+    for cell in ("%maas evaluate run", "mb.evaluate(run)", "%maas evaluate run\nreport"):
+        shown = [
+            set(each["data"]) for each in kernel.run(cell).of("display_data", "execute_result")
+        ]
+        assert shown == [{"text/plain", "text/html"}, {"text/plain", "image/png"}]
+
+
+def test_two_reports_of_one_cell_are_both_shown(kernel):
+    kernel.run(
+        "%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)"
+    )
+    shown = kernel.run("%maas inspect net\n%maas inspect net").of("display_data")
+    assert len(shown) == 2
+
+
+def test_an_endpoint_is_a_table(kernel):
+    kernel.run(
+        "%maas data digits;\nimport maasnb as mb\nnet = mb.build([mb.Dense(10)], data=digits)"
+    )
+    kernel.run("%maas train net digits --epochs 1")
+    (shown,) = kernel.run("%maas publish run digits").of("display_data")
+    assert "Endpoint 'digits', version 1\n  takes    x FP32 [-1, 64]" in shown["data"]["text/plain"]
+    assert "<table>" in shown["data"]["text/html"]

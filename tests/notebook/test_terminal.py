@@ -42,6 +42,8 @@ def terminal(tmp_path):
     child.close(force=True)
 
 
+# The terminal is a forked process that becomes IPython at once, whatever threads this one has.
+@pytest.mark.filterwarnings("ignore:.*fork.*:RuntimeWarning")
 def test_a_run_is_one_line_that_is_rewritten_and_then_its_twin_once(terminal):
     terminal("import maasnb as mb")
     terminal("%load_ext maasnb")

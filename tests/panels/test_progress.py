@@ -3,6 +3,7 @@
 import io
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from maasnb.events import Stepped
@@ -22,7 +23,7 @@ def make_run(steps=138, status="running"):
         task=SimpleNamespace(metrics=("accuracy",)),
         data=SimpleNamespace(name="digits"),
         backend=SimpleNamespace(name="torch"),
-        history=SimpleNamespace(losses=[0.2], measured=[], validated=[]),
+        history=SimpleNamespace(losses=np.array([0.2]), measured=[], validated=[]),
         subscribe=lambda callback: None,
     )
 

@@ -50,3 +50,15 @@ def test_other_events_leave_no_trace():
     history = History()
     history.add(Started(step=0, time=0.0, steps=10, steps_per_epoch=5))
     assert (len(history.losses), history.measured, history.validated) == (0, [], [])
+
+
+def test_the_speed_leaves_out_the_first_of_each_kind_of_chunk():
+    history = History()
+    for count, seconds in ((1, 9.0), (4, 9.0), (1, 0.5), (4, 0.5)):
+        losses = (0.1,) * count
+        history.add(Stepped(step=0, time=0.0, losses=losses, lr=0.1, samples=1, seconds=seconds))
+    assert history.steps_per_s == 5.0
+
+
+def test_the_speed_is_not_known_before_there_are_steps():
+    assert np.isnan(History().steps_per_s)

@@ -64,6 +64,11 @@ def test_the_model_holds_the_state_of_the_last_good_step(backend, digits):
         assert_array_equal(weight, weights[name])
 
 
+def test_the_run_counts_the_steps_of_the_state_that_it_holds(backend, digits):
+    error = diverge(backend, digits, 1e12)
+    assert f"after step {error.run.steps}." in str(error)
+
+
 def test_every_recorded_loss_is_finite(backend, digits):
     error = diverge(backend, digits, 1e12)
     assert np.isfinite(error.run.history.losses).all()
