@@ -31,8 +31,9 @@ class Ran:
 class Kernel:
     """Run cells in a kernel."""
 
-    def __init__(self, client):
+    def __init__(self, client, manager):
         self.client = client
+        self.interrupt = manager.interrupt_kernel
 
     def run(self, cell: str, until: Callable[[dict[str, Any]], bool] | None = None) -> Ran:
         """Run a cell; with `until`, go on reading messages of any cell until it holds for one."""
@@ -72,12 +73,13 @@ def kernels(tmp_path_factory):
             "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONPATH": path,
         }
-        manager.start_kernel(env={**os.environ, **given, **environment}, cwd=str(folder))
+        outside = {name: value for name, value in os.environ.items() if name != "MAASNB_PANEL"}
+        manager.start_kernel(env={**outside, **given, **environment}, cwd=str(folder))
         managers.append(manager)
         client = manager.blocking_client()
         client.start_channels()
         client.wait_for_ready(timeout=TIMEOUT_S)
-        return Kernel(client)
+        return Kernel(client, manager)
 
     yield start
     for manager in managers:

@@ -91,3 +91,17 @@ def test_a_run_that_fails_shows_its_picture_and_one_error(still):
     still.run('%%maas build net\nDense(16, "relu")\nDense(10)')
     ran = still.run("%maas train net digits --optimizer sgd --lr 1e9")
     assert [each["msg_type"] for each in ran.messages] == ["display_data", "error"]
+
+
+def test_an_interrupt_of_the_kernel_stops_the_run_gracefully(kernel):
+    def interrupt(message):
+        if message["msg_type"] != "update_display_data":
+            return False
+        kernel.interrupt()
+        return True
+
+    ran = kernel.run("%maas train net digits --epochs 100000", until=interrupt)
+    assert ran.reply["status"] == "ok"
+    assert ran.of("error") == []
+    assert kernel.run("print(run.status, run.stop_reason)").text == "stopped interrupted\n"
+    assert "image/png" in ran.of("update_display_data")[-1]["data"]
