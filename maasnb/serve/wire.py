@@ -128,7 +128,8 @@ def encode(data: Mapping[str, Any]) -> bytes:
 def _by_name(data: Mapping[str, Any], side: str) -> dict[str, dict[str, Any]]:
     tensors = data.get(side)
     if not isinstance(tensors, list) or not tensors:
-        message = f"The field {side!r} is {_kind(tensors)}; expected a list of at least one tensor."
+        found = "an empty list" if tensors == [] else _kind(tensors)
+        message = f"The field {side!r} is {found}; expected a list of at least one tensor."
         raise RequestError(message)
     named: dict[str, dict[str, Any]] = {}
     for tensor in tensors:
