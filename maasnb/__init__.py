@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
+    from maasnb.steering import checkpoint, lr, pause, resume, rollback, stop
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
     from maasnb.study.rates import find_lr
     from maasnb.study.reports import Report
-    from maasnb.training import train
+    from maasnb.training import fork, replay, train
     from maasnb.training.stopping import EarlyStop
 
 __all__ = [
@@ -44,18 +45,26 @@ __all__ = [
     "Run",
     "__version__",
     "build",
+    "checkpoint",
     "connect",
     "data",
     "devices",
     "doctor",
     "evaluate",
     "find_lr",
+    "fork",
     "inspect",
+    "lr",
+    "pause",
     "predict",
     "publish",
+    "replay",
+    "resume",
+    "rollback",
     "runs",
     "standardize",
     "standardize_target",
+    "stop",
     "train",
 ]
 
@@ -73,18 +82,26 @@ _HOMES = {
     "Report": "maasnb.study.reports",
     "Run": "maasnb.records.run",
     "build": "maasnb.building",
+    "checkpoint": "maasnb.steering",
     "connect": "maasnb.publishing",
     "data": "maasnb.datasets.loading",
     "devices": "maasnb.hardware",
     "doctor": "maasnb.diagnosis",
     "evaluate": "maasnb.study.evaluation",
     "find_lr": "maasnb.study.rates",
+    "fork": "maasnb.training",
     "inspect": "maasnb.study.inspection",
+    "lr": "maasnb.steering",
+    "pause": "maasnb.steering",
     "predict": "maasnb.publishing",
     "publish": "maasnb.publishing",
+    "replay": "maasnb.training",
+    "resume": "maasnb.steering",
+    "rollback": "maasnb.steering",
     "runs": "maasnb.records.listing",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
+    "stop": "maasnb.steering",
     "train": "maasnb.training",
 }
 
@@ -94,7 +111,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
     if name not in _HOMES:
         message = f"module 'maasnb' has no attribute {name!r}"
         raise AttributeError(message)
-    if name == "train":
+    if name in ("fork", "replay", "train"):
         _show_runs()
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value

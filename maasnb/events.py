@@ -15,6 +15,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Ended",
     "Event",
+    "Intervened",
     "Measured",
     "Restored",
     "Started",
@@ -126,6 +127,25 @@ class Restored(Event):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Intervened(Event):
+    """Say that somebody changed the course of a run, from this step on.
+
+    Attributes:
+        action: `"pause"`, `"resume"`, `"stop"`, `"checkpoint"`, `"rollback"`, `"fork"`, or the
+            knob that was set: `"lr"`.
+        value: the knob's new value, the step that was gone back to or forked from, the reason of a
+            stop; else None.
+        source: `"python"`, `"magic"`, `"callback"`, `"button"`, `"interrupt"` or `"replay"`.
+    """
+
+    kind: ClassVar[str] = "intervened"
+
+    action: str
+    value: float | str | None = None
+    source: str = "python"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Event):
     """Say something that a person should know and that does not end the run."""
 
@@ -152,7 +172,8 @@ class Ended(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    each.kind: each for each in (Started, Stepped, Measured, Validated, Restored, Warned, Ended)
+    each.kind: each
+    for each in (Started, Stepped, Measured, Validated, Restored, Intervened, Warned, Ended)
 }
 
 

@@ -162,6 +162,10 @@ class Program(Protocol):
         """Go back to a kept state; the kept copy stays good."""
         ...
 
+    def arrays(self, kept: Kept) -> dict[str, Array]:
+        """Return what `snapshot` returned when the state was kept; any thread may ask."""
+        ...
+
     def snapshot(self, state: State) -> dict[str, Array]:
         """Return all that a resumed run needs, as named arrays."""
         ...
@@ -213,6 +217,14 @@ class Backend(Protocol):
 
     def parameters(self, model: Model) -> tuple[ParameterInfo, ...]:
         """Return the trainable parameters, in the model's own order."""
+        ...
+
+    def structure(self, model: Model) -> str:
+        """Return all that a model is but its numbers, as text; the same in every process."""
+        ...
+
+    def copy(self, model: Model) -> Model:
+        """Return a model of its own with the same parameters and buffers."""
         ...
 
     def weights(self, model: Model) -> dict[str, Array]:

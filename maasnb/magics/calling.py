@@ -16,6 +16,7 @@ from maasnb.magics.words import (
     fitting_names,
     layers_source,
 )
+from maasnb.records.control import steering_from
 
 __all__ = ["Call", "prepare", "run_line"]
 
@@ -49,7 +50,8 @@ class Call:
     def make(self) -> Any:  # noqa: ANN401 - what the verb returns
         """Call the verb's function."""
         keywords = {name: argument.value for name, argument in self.keywords.items()}
-        return self.verb.resolve()(*(each.value for each in self.arguments), **keywords)
+        with steering_from("magic"):
+            return self.verb.resolve()(*(each.value for each in self.arguments), **keywords)
 
 
 def run_line(line: str, cell: str | None, names: MutableMapping[str, Any]) -> Any:  # noqa: ANN401 - likewise

@@ -139,7 +139,9 @@ def progress_line(run: Any, loss: float | None = None, steps_per_s: float = 0.0)
     name, metrics = run.task.metrics[0], run.metrics
     if name in metrics:
         parts.append(f"validation {name} {metrics[name]:.3g}")
-    if steps_per_s > 0:
+    if run.status == "paused":
+        parts.append("paused")
+    elif steps_per_s > 0:
         left = (run.total_steps - done) / steps_per_s
         parts.append(f"{number(steps_per_s)} steps/s")
         parts.append(f"{_duration(left)} left")

@@ -1,21 +1,29 @@
-"""What a run has shown so far, in memory: every loss, and the events that people draw from."""
+"""What a run has shown so far, in memory: every loss, and the events that people draw from.
+
+The statistics of single steps are thinned when there are many: every other one is left out, the
+first and the newest ones stay.
+"""
 
 from typing import Any
 
 import numpy as np
 
-from maasnb.events import Event, Measured, Restored, Stepped, Validated
+from maasnb.events import Event, Intervened, Measured, Restored, Stepped, Validated
 
 __all__ = ["History"]
+
+_MOST_NUMBERS = 100_000  # of statistics: about 100 bytes each as Python's floats in a dict
+_FEWEST = 64  # statistics that stay, however many numbers each has
 
 
 class History:
     """Gather a run's events.
 
     Attributes:
-        measured: the statistics of single steps, in order.
+        measured: the statistics of single steps, in order; thinned in a long run.
         validated: the metrics on the validation split, in order.
         restored: the last return to an earlier state, None without one.
+        interventions: what was changed by hand or by a callback, in order.
     """
 
     def __init__(self) -> None:
@@ -23,6 +31,7 @@ class History:
         self.measured: list[Measured] = []
         self.validated: list[Validated] = []
         self.restored: Restored | None = None
+        self.interventions: list[Intervened] = []
         self._losses = np.empty(1024)
         self._count = 0
         self._timed_steps, self._timed_s = 0, 0.0
@@ -48,11 +57,16 @@ class History:
             self._time(event)
         elif isinstance(event, Measured):
             self.measured.append(event)
+            self._thin(2 * len(event.gradient_norm))
         elif isinstance(event, Validated):
             self.validated.append(event)
             self.restored = None
         elif isinstance(event, Restored):
             self.restored = event
+        elif isinstance(event, Intervened):
+            self.interventions.append(event)
+            if event.action == "rollback":
+                self._go_back(int(event.value or 0))
 
     def _time(self, event: Stepped) -> None:
         # The first single step and the first longer chunk compile what they run.
@@ -70,3 +84,16 @@ class History:
             self._losses = grown
         self._losses[self._count : end] = losses
         self._count = end
+
+    def _go_back(self, step: int) -> None:
+        """Forget what came after a step; what was done by hand stays."""
+        self._count = min(self._count, step)
+        self._losses = self._losses.copy()  # for whoever still looks at the old ones
+        self.measured = [event for event in self.measured if event.step <= step]
+        self.validated = [event for event in self.validated if event.step <= step]
+
+    def _thin(self, numbers: int) -> None:
+        most = max(_MOST_NUMBERS // max(numbers, 1), _FEWEST)
+        if len(self.measured) > most:
+            newest = most // 4
+            self.measured = [*self.measured[:-newest:2], *self.measured[-newest:]]

@@ -7,22 +7,26 @@ import json
 import math
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import numpy as np
-from safetensors.numpy import save
-
-from maasnb.errors import OptionError, WorkspaceError
+from maasnb.errors import OptionError, TrainingError, WorkspaceError
 from maasnb.events import Event, encode, read
 from maasnb.files import write_whole
 from maasnb.settings import workspace, writable_folder
 
+try:
+    import fcntl
+except ImportError:  # Windows, where a run that goes on elsewhere is not noticed
+    fcntl = None
+
 __all__ = ["RUN_SCHEMA", "Record", "read_events", "read_summary", "runs_folder"]
 
 RUN_SCHEMA = 1
+_BINARY = getattr(os, "O_BINARY", 0)  # on Windows, or lines would end otherwise
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -39,8 +43,13 @@ class Record:
         folder: the folder.
     """
 
-    def __init__(self, name: str, summary: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, summary: Mapping[str, Any], log: bytes = b"") -> None:
         """Make a new folder; where the name is taken, NAME-2, NAME-3, ... are tried.
+
+        Args:
+            name: the run's name.
+            summary: what `run.json` is to hold.
+            log: the lines of an earlier run that this one continues.
 
         Raises:
             OptionError: the name cannot be a folder's.
@@ -52,42 +61,113 @@ class Record:
                 "'_' or '-', the first a letter or a digit. Type: name='first-try'"
             )
             raise OptionError(message)
-        self.folder = _new_folder(writable_folder(runs_folder()), name)
-        self.name = self.folder.name
-        self._summary = {
-            "schema": RUN_SCHEMA,
-            "name": self.name,
-            "created": time.time(),
-            "pid": os.getpid(),
-            **summary,
-        }
+        folder = _new_folder(writable_folder(runs_folder()), name)
+        self._open(
+            folder,
+            {
+                "schema": RUN_SCHEMA,
+                "name": folder.name,
+                "created": time.time(),
+                "pid": os.getpid(),
+                **summary,
+            },
+        )
         self._write_summary()
-        self._events: TextIO = (self.folder / "events.jsonl").open("a", encoding="utf-8")
+        self._send(log)
+
+    @classmethod
+    def reopen(cls, folder: Path, log_bytes: int) -> "Record":
+        """Open the folder of a run that ended or was lost, its log cut to `log_bytes`.
+
+        Raises:
+            TrainingError: the run is going on, here or in another process.
+            WorkspaceError: the folder holds no run.
+        """
+        record = cls.__new__(cls)
+        summary = read_summary(folder)
+        for outcome in ("status", "reason"):
+            summary.pop(outcome, None)
+        record._open(folder, {**summary, "pid": os.getpid()})
+        os.truncate(folder / "events.jsonl", log_bytes)
+        record._length = log_bytes
+        record._write_summary()
+        return record
+
+    def _open(self, folder: Path, summary: dict[str, Any]) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self._summary = summary
+        self._log = os.open(
+            folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o644
+        )
+        try:
+            _lock(self._log)
+        except BlockingIOError:
+            os.close(self._log)
+            message = (
+                f"The run {self.name!r} is still going on (process {summary.get('pid')}). Stop it "
+                "there, or wait until it has ended."
+            )
+            raise TrainingError(message) from None
+        self._unwritten = b""
+        self._complained = False
+        self._length = os.fstat(self._log).st_size
+        self._lock = threading.Lock()
 
     @property
     def summary(self) -> Mapping[str, Any]:
         """Return what `run.json` holds."""
         return self._summary
 
-    def append(self, event: Event) -> None:
-        """Append one event to the log."""
-        self._events.write(encode(event) + "\n")
-        self._events.flush()
+    @property
+    def log_bytes(self) -> int:
+        """Return how long the log of events is."""
+        return self._length
 
-    def save_checkpoint(self, step: int, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
-        """Write the arrays of a state as `checkpoints/<step>.safetensors`, whole or not at all."""
-        folder = writable_folder(self.folder / "checkpoints")
-        path = folder / f"{step}.safetensors"
-        # Not np.ascontiguousarray, which makes a single number an array of one.
-        whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-        write_whole(path, save(whole, metadata={"step": str(step)}))
-        return path
+    def append(self, event: Event) -> str:
+        """Append one event to the log.
+
+        Returns:
+            Why it cannot be written (a full disk), said once; else nothing. What could not be
+            written is tried again with the next event, so that no line is lost while the run lives.
+        """
+        return self._send(encode(event).encode() + b"\n")
+
+    def sync(self) -> None:
+        """Have the log so far on the disk, as a checkpoint that counts on it needs."""
+        with self._lock:
+            if self._log >= 0:
+                os.fsync(self._log)
 
     def close(self, outcome: Mapping[str, Any]) -> None:
-        """Close the log and add the outcome to `run.json`."""
-        self._events.close()
+        """Close the log and add the outcome to `run.json`.
+
+        Raises:
+            WorkspaceError: the outcome cannot be written.
+        """
+        self._send(b"")
+        with self._lock:
+            log, self._log = self._log, -1
+        if log >= 0:
+            os.close(log)
         self._summary.update(outcome)
         self._write_summary()
+
+    def _send(self, lines: bytes) -> str:
+        self._unwritten += lines
+        self._length += len(lines)
+        try:
+            while self._unwritten:
+                self._unwritten = self._unwritten[os.write(self._log, self._unwritten) :]
+        except OSError as error:
+            complained, self._complained = self._complained, True
+            words = (
+                f"The log {str(self.folder / 'events.jsonl')!r} cannot be written "
+                f"({error.strerror or error}); training goes on, and it is tried again. Make room."
+            )
+            return "" if complained else words
+        self._complained = False
+        return ""
 
     def _write_summary(self) -> None:
         text = json.dumps(_without_nan(self._summary), indent=1, allow_nan=False)
@@ -124,6 +204,18 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
     return value
+
+
+def _lock(file: int) -> None:
+    """Hold a file's lock as long as this process lives; raise BlockingIOError if another does."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -1,16 +1,15 @@
-"""The handle of a run: its state, what it has shown so far, and the flags by which it is steered.
+"""The handle of a run: its state, what it has shown so far, and the commands that steer it.
 
-The training thread calls `emit` and `close`; everything else may be called from any thread. Panels
-learn of new runs through `observe` and of events through `Run.subscribe`, so that training need not
-know them.
+The training thread calls `emit`, `stand_still` and `close`; everything else may be called from any
+thread. Panels learn of new runs through `observe` and of events through `Run.subscribe`, so that
+training need not know them.
 """
 
-import contextlib
 import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -18,56 +17,26 @@ import numpy as np
 from maasnb.backends.protocol import Array, Backend
 from maasnb.datasets.checks import as_inputs
 from maasnb.datasets.loading import Data
-from maasnb.errors import DataError, MaasError, ModelError, TrainingError
+from maasnb.errors import DataError, MaasError, TrainingError, WorkspaceError
 from maasnb.events import Ended, Event, Warned
+from maasnb.records.control import steering_from
 from maasnb.records.history import History
+from maasnb.records.observing import enlist, observe, observers_told, occupy, release
 from maasnb.records.record import Record
+from maasnb.records.steerable import Steerable
 from maasnb.tasks import Task
 
 __all__ = ["Run", "Status", "observe", "observers_told", "occupy", "release"]
 
-Status = Literal["running", "finished", "stopped", "diverged", "failed"]
-Callback = Callable[[Event, "Run"], None]
-Observer = Callable[["Run"], None]
+Status = Literal["running", "paused", "finished", "stopped", "diverged", "failed"]
+Callback = Callable[[Event, "Run"], object]
+Forker = Callable[["Run", int | None, Mapping[str, Any]], "Run"]
 
 _TURN_S = 0.1
-
-_observers: list[Observer] = []
-_in_training: set[int] = set()  # ids of the models that a run is changing at present
+_SECOND_INTERRUPT_S = 2.0
 
 
-def observe(observer: Observer) -> Callable[[], None]:
-    """Have a function called with each run that starts from now on; return what ends that."""
-    _observers.append(observer)
-
-    def end() -> None:
-        with contextlib.suppress(ValueError):
-            _observers.remove(observer)
-
-    return end
-
-
-def occupy(model: object) -> None:
-    """Reserve a model for a run.
-
-    Raises:
-        ModelError: another run has it.
-    """
-    if id(model) in _in_training:
-        message = (
-            "This model is being trained by another run. Wait for it (run.wait()) or stop it "
-            "(run.stop()), then train again."
-        )
-        raise ModelError(message)
-    _in_training.add(id(model))
-
-
-def release(model: object) -> None:
-    """Give a reserved model free again."""
-    _in_training.discard(id(model))
-
-
-class Run:
+class Run(Steerable):
     """Hold one training run, from its start on.
 
     Attributes:
@@ -78,9 +47,12 @@ class Run:
         task: what it is trained for.
         settings: the options of the run, as `run.json` has them.
         environment: the versions of what ran.
+        options: what `mb.train` was given or took by default.
         epochs: how many passes over the training split the run is to make.
         steps_per_epoch: how many steps make one pass.
-        history: every loss, and the statistics and validations so far.
+        history: every loss, the statistics and validations so far, and what was changed by hand.
+        origin: the run and the step that this one was forked from, or None.
+        folder: where its record is.
     """
 
     def __init__(
@@ -95,9 +67,12 @@ class Run:
         environment: Mapping[str, str],
         epochs: int,
         steps_per_epoch: int,
+        options: Mapping[str, Any] | None = None,
+        origin: Mapping[str, Any] | None = None,
+        forker: Forker | None = None,
     ) -> None:
         """Take what the run is made of; `training.train` does this."""
-        self.name = record.name
+        super().__init__(record.name)
         self.model = model
         self.backend = backend
         self.data = data
@@ -107,20 +82,24 @@ class Run:
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.history = History()
+        self.options = dict(options or {})
+        self.origin = dict(origin) if origin else None
         self.folder = record.folder
-        self._record = record
+        self.record = record
+        self._forker = forker
         self._status: Status = "running"
         self._error: BaseException | None = None
         self._step = 0
+        self._earlier_s = 0.0
         self._seconds = 0.0
         self._began = time.perf_counter()
         self._callbacks: list[Callback] = [self._note]
-        self._stop_reason: str | None = None
         self._done = threading.Event()
+        enlist(self)
 
     @property
     def status(self) -> Status:
-        """Return `"running"`, `"finished"`, `"stopped"`, `"diverged"` or `"failed"`."""
+        """Return `"running"`, `"paused"`, `"finished"`, `"stopped"`, `"diverged"` or `"failed"`."""
         return self._status
 
     @property
@@ -141,7 +120,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """Return the wall time of the training so far."""
-        return self._seconds or time.perf_counter() - self._began
+        return self._seconds or self._earlier_s + time.perf_counter() - self._began
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -150,11 +129,6 @@ class Run:
             return dict(self.history.restored.metrics)
         return dict(self.history.validated[-1].metrics) if self.history.validated else {}
 
-    @property
-    def stop_reason(self) -> str | None:
-        """Return why the run was asked to stop, or None; the training thread looks at this."""
-        return self._stop_reason
-
     def subscribe(self, callback: Callback) -> None:
         """Have `callback(event, run)` called with each event, in the training thread.
 
@@ -162,13 +136,28 @@ class Run:
         """
         self._callbacks.append(callback)
 
-    def stop(self, reason: str = "stopped by hand") -> None:
-        """Ask the run to stop after the chunk of steps under way; what was learnt stays."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
+    def fork(self, step: int | None = None, **changes: Any) -> "Run":  # noqa: ANN401 - train's options
+        """Train on from a state of this run, with changes, on a copy of the model.
+
+        Args:
+            step: the newest state of at most so many steps is taken; by default the present one.
+            **changes: options of `mb.train` that are to differ, as `lr=0.0001` or `wait=False`.
+
+        Returns:
+            The new run; its `origin` says which step it began with.
+
+        Raises:
+            OptionError: no state that early is kept, or an option cannot be used.
+        """
+        if self._forker is None:
+            message = f"The run {self.name!r} is only read; it cannot be forked."
+            raise TrainingError(message, run=self)
+        return self._forker(self, step, changes)
 
     def wait(self, timeout: float | None = None) -> "Run":
         """Wait until the run has ended; an interrupt of the kernel stops the run gracefully.
+
+        A second interrupt within two seconds does not wait for the steps under way.
 
         Args:
             timeout: how long to wait at the most, in seconds; None for as long as it takes.
@@ -179,14 +168,20 @@ class Run:
         # On an Event: an interrupted Thread.join marks a live thread as finished (Python 3.11). In
         # short turns: a lock waits on while an interrupt is pending that no signal woke it for.
         ends = math.inf if timeout is None else time.monotonic() + timeout
-        try:
-            while not self._done.wait(min(_TURN_S, max(ends - time.monotonic(), 0))):
-                if time.monotonic() >= ends:
-                    break
-        except KeyboardInterrupt:
-            self.stop("interrupted")
-            self._done.wait()
-        return self
+        interrupted = -math.inf
+        while True:
+            try:
+                while not self._done.wait(min(_TURN_S, max(ends - time.monotonic(), 0))):
+                    if time.monotonic() >= ends:
+                        break
+            except KeyboardInterrupt:
+                if time.monotonic() - interrupted <= _SECOND_INTERRUPT_S:
+                    raise
+                interrupted = time.monotonic()
+                with steering_from("interrupt"):
+                    self.stop("interrupted")
+            else:
+                return self
 
     def result(self) -> "Run":
         """Return the run, or raise the error that ended it."""
@@ -225,27 +220,40 @@ class Run:
     def emit(self, event: Event) -> None:
         """Tell everyone of an event; only the training thread does this."""
         self._step = event.step
-        self._record.append(event)
-        complaints = [self._call(callback, event) for callback in list(self._callbacks)]
+        complaints = [self.record.append(event)]
+        complaints += [self._call(callback, event) for callback in list(self._callbacks)]
         for words in filter(None, complaints):
             sys.stderr.write(f"maasnb: {words}\n")
             self.emit(Warned(step=self._step, time=time.time(), message=words))
 
-    def checkpoint(self, arrays: Mapping[str, Array]) -> None:
-        """Write a state's arrays to the run's folder; only the training thread does this."""
-        self._record.save_checkpoint(self._step, arrays)
+    def stand_still(self, *, paused: bool) -> None:
+        """Say whether the run is paused; only the training thread does this."""
+        self._status = "paused" if paused else "running"
+
+    def begin_at(self, step: int, seconds: float, events: Iterable[Event]) -> None:
+        """Take what came before this process, or before a fork, into account."""
+        self._step, self._earlier_s = step, seconds
+        for event in events:
+            self.history.add(event)
+
+    def go_back_to(self, step: int) -> None:
+        """Say that the model has only taken so many steps; only the training thread does this."""
+        self._step = step
 
     def close(self, status: Status, reason: str = "", error: BaseException | None = None) -> None:
         """End the run, tell everyone, and release who waits; only the training thread does this."""
-        self._seconds = time.perf_counter() - self._began
+        self._seconds = self.seconds
         self._status, self._error = status, error
+        self.control.end(status)
         ended = Ended(
             step=self._step, time=time.time(), status=status, reason=reason, seconds=self._seconds
         )
+        outcome = {"status": status, "steps": self._step, "seconds": self._seconds}
         try:
             self.emit(ended)
-            outcome = {"status": status, "steps": self._step, "seconds": self._seconds}
-            self._record.close({**outcome, "metrics": self.metrics, "reason": reason})
+            self.record.close({**outcome, "metrics": self.metrics, "reason": reason})
+        except WorkspaceError as full:
+            sys.stderr.write(f"maasnb: {full}\n")
         finally:
             release(self.model)
             self._done.set()
@@ -256,7 +264,8 @@ class Run:
     def _call(self, callback: Callback, event: Event) -> str | None:
         """Call a callback; leave it out from now on if it raises, and return the words on that."""
         try:
-            callback(event, self)
+            with steering_from("callback"):
+                callback(event, self)
         except BaseException as error:  # noqa: BLE001 - not even a callback's exit() stops training
             self._callbacks.remove(callback)
             name = getattr(callback, "__qualname__", repr(callback))
@@ -271,14 +280,3 @@ class Run:
         return f"Run {self.name!r}: {self.status}, step {self.steps} of {self.total_steps}{numbers}"
 
     __repr__ = __str__
-
-
-def observers_told(run: Run) -> Iterator[str]:
-    """Tell all observers of a new run; yield what went wrong in one, and leave that one out."""
-    for observer in list(_observers):
-        try:
-            observer(run)
-        except Exception as error:  # noqa: BLE001 - a panel must not stop training
-            with contextlib.suppress(ValueError):  # it may have ended itself
-                _observers.remove(observer)
-            yield f"A panel failed to open ({error!r}); training goes on without it."

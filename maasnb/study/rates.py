@@ -15,7 +15,7 @@ from maasnb.backends.protocol import Program
 from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, OptionError
-from maasnb.records.run import occupy, release
+from maasnb.records.observing import occupy, release
 from maasnb.rules import Rule
 from maasnb.study.reports import Report
 from maasnb.tasks import make_optimizer, make_task

@@ -1,6 +1,8 @@
-"""Training: the verb `train`, the loop behind it, its pace, and the way back from a bad step."""
+"""Training: the verbs `train`, `fork` and `replay`, the loop behind them, and what it keeps."""
 
+from maasnb.training.branching import fork
+from maasnb.training.replaying import replay
 from maasnb.training.starting import train
 from maasnb.training.stopping import EarlyStop
 
-__all__ = ["EarlyStop", "train"]
+__all__ = ["EarlyStop", "fork", "replay", "train"]

@@ -9,22 +9,46 @@ state is kept; when a loss is not finite, the loop goes back to the last good st
 import contextlib
 import dataclasses
 import math
+import threading
 import time
 from typing import Any
 
 from maasnb.backends.protocol import Array, Program
 from maasnb.datasets.batches import Rows
 from maasnb.errors import DivergedError
-from maasnb.events import Measured, Restored, Started, Stepped, Validated, Warned
+from maasnb.events import Measured, Restored, Started, Stepped, Validated
 from maasnb.metrics import measure
 from maasnb.records.run import Run
+from maasnb.training.interventions import Schedule
+from maasnb.training.keeping import Keeper
+from maasnb.training.obeying import Obeying
 from maasnb.training.options import Plan
 from maasnb.training.pacing import Pacer
-from maasnb.training.recovery import KeptStates
 
-__all__ = ["Loop"]
+__all__ = ["Beginning", "Loop"]
 
 _MEASURED_EPOCHS = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """Say where a run begins: anew, with an earlier run's state, or as one's repetition.
+
+    Attributes:
+        step: how many steps were taken before.
+        arrays: the state; None for a fresh one, of the model's present parameters.
+        lr: the learning rate set by then; None for the run's own.
+        schedule: what is known to be done by the way.
+        first: the step of the run's first checkpoint.
+        complaints: what a person should know.
+    """
+
+    step: int = 0
+    arrays: Any = None
+    lr: float | None = None
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    first: int = 0
+    complaints: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,50 +73,66 @@ class _Pending:
     paced: bool
 
 
-class Loop:
+class Loop(Obeying):
     """Take all steps of one run, in the worker thread."""
 
-    def __init__(self, run: Run, program: Program, plan: Plan) -> None:
+    def __init__(
+        self,
+        run: Run,
+        program: Program,
+        plan: Plan,
+        *,
+        beginning: Beginning | None = None,
+        checkpoint_s: float = 30.0,
+    ) -> None:
         """Take what the run is made of; nothing is done yet."""
-        self._run = run
-        self._program = program
+        self._beginning = beginning or Beginning()
+        now = self._beginning.lr
+        super().__init__(run, program, plan.lr if now is None else now, self._beginning.schedule)
         self._plan = plan
         self._batches = plan.batches
-        self._lr = plan.lr
         self._clip = plan.clip
         self._best: Any = None
-        self._step = 0
+        self._step = self._beginning.step
+        self._keeper = Keeper(run, program, checkpoint_s)
         self._pending: _Pending | None = None
         self._last_read = 0.0
 
     def run_through(self, complaints: list[str]) -> None:
         """Train, and end the run whatever happens."""
         run = self._run
+        run.training_thread = threading.current_thread()
         try:
-            self._start(complaints)
+            self._start([*self._beginning.complaints, *complaints])
             self._take_all_steps()
             self._finish()
         except DivergedError as error:
             self._program.update(self._state)
+            self._keeper.close()
             run.close("diverged", str(error), error)
         except BaseException as error:  # noqa: BLE001 - the run carries the error to whoever waits
             with contextlib.suppress(Exception):  # what was learnt stays, if it can be had
-                self._program.update(self._kept.newest())
+                kept = self._keeper.newest()
+                self._program.update(self._program.revert(kept.copy))
+                self._keeper.checkpoint(kept)
+            self._keeper.close()
             run.close("failed", repr(error), error)
 
     def _start(self, complaints: list[str]) -> None:
         run, data = self._run, self._run.data
         run.emit(
             Started(
-                step=0,
+                step=self._step,
                 time=time.time(),
                 steps=run.total_steps,
                 steps_per_epoch=run.steps_per_epoch,
             )
         )
         for words in complaints:
-            run.emit(Warned(step=0, time=time.time(), message=words))
+            self._warn(words)
         self._state = self._program.init(self._batches.seed)
+        if self._beginning.arrays is not None:
+            self._state = self._program.restore(self._state, self._beginning.arrays)
         self._train = self._program.place(data.train.inputs, data.train.targets)
         validation = data.validation
         self._validation = (
@@ -100,29 +140,40 @@ class Loop:
         )
         longest = self._program.longest_chunk(self._train, self._batches.batch)
         self._pacer = Pacer(longest)
-        self._kept = KeptStates(self._program, self._state)
+        self._keeper.begin(self._mark(), self._state, run.history.validated, self._beginning.first)
+        for event in run.history.validated:
+            self._plan.watch.saw(event)
+        run.hand_over = self._hand_over_inside
 
     def _take_all_steps(self) -> None:
-        run, every = self._run, self._plan.validate_every
-        while self._step < run.total_steps and run.stop_reason is None:
+        every = self._plan.validate_every
+        while self._goes_on():
             fixed = self._next_fixed_measurement()
             if self._step == fixed or self._pacer.wants_statistics():
                 self._take_measured_step()
             else:
                 self._take_chunk(min(every - self._step % every, fixed - self._step))
-            if self._step % every == 0 or self._step == run.total_steps:
+            if self._step % every == 0 or self._step == self._run.total_steps:
                 self._validate()
-            if self._kept.is_due():
-                self._read_pending()
-                self._kept.renew(self._step, self._state)
+            if self._keeper.is_due():
+                self._keeper.keep(self._mark(), self._state)
+            complaint = self._keeper.complaint()
+            if complaint:
+                self._warn(complaint)
         self._read_pending()
 
-    def _rates(self, first: int, count: int) -> Array:
-        """Return the learning rates of steps."""
+    def _rates_of(self, first: int, count: int) -> Array:
+        """Return the learning rates of the steps to come."""
         return self._plan.schedule.rates(self._lr, first, count)
 
     def _rate_at(self, step: int) -> float:
-        return float(self._rates(step, 1)[0])
+        """Return the learning rate that a step was or would be taken with."""
+        return float(self._plan.schedule.rates(self._lr_at(step), step, 1)[0])
+
+    def _goes_on(self) -> bool:
+        """Obey, then say whether there is another step to take."""
+        self._obey()
+        return self._step < self._run.total_steps and self._stopped_for is None
 
     def _next_fixed_measurement(self) -> int:
         """Return the next step that is measured whatever the clock says.
@@ -139,8 +190,9 @@ class Loop:
 
     def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        rows = self._batches.rows(self._step, self._pacer.length(most))
-        rates = self._rates(self._step, len(rows))
+        count = self._pacer.length(self._schedule.left(self._step, most))
+        rows = self._batches.rows(self._step, count)
+        rates = self._rates_of(self._step, count)
         began = time.perf_counter()
         self._state, losses = self._program.chunk(self._state, self._train, rows, rates, self._clip)
         lr = float(rates[-1])
@@ -235,6 +287,8 @@ class Loop:
         )
         self._run.emit(event)
         self._judge(event)
+        if self._keeper.is_best(found.loss):
+            self._keeper.keep_best(found.loss, self._mark(), self._state)
         self._last_read = time.perf_counter()
 
     def _judge(self, event: Validated) -> None:
@@ -243,18 +297,19 @@ class Loop:
         watch.saw(event)
         if watch.restores and watch.is_newest_best:
             self._best = self._program.keep(self._state)
-        if watch.reason:
-            self._run.stop(watch.reason)
+        if watch.reason and self._stopped_for is None:
+            self._stopped_for = watch.reason
+            self._run.stop_reason = watch.reason
 
     def _go_back(self, bad_step: int, loss: float) -> None:
         """Find the last good state by repeating steps from a kept one, restore it, and raise."""
         self._pending = None
-        state, step, culprit = self._kept.replay(
+        state, step, culprit = self._keeper.replay(
             bad_step, self._train, self._batches, self._rate_at, self._clip
         )
         self._state, self._step = state, step
         words = f"The run went back to its last good state, after step {step}."
-        self._run.emit(Warned(step=step, time=time.time(), message=words))
+        self._warn(words)
         where = (
             f" The first parameter whose gradient was not finite is {culprit!r}." if culprit else ""
         )
@@ -273,17 +328,28 @@ class Loop:
     def _restore_best(self) -> None:
         """Go back to the state of the best validation, where that is wanted and not the last."""
         best = self._plan.watch.best
-        if self._best is None or best is None or best.step == self._step:
+        if not self._plan.watch.restores or best is None or best.step == self._step:
             return
-        self._state = self._program.revert(self._best)
+        if self._best is not None:
+            self._state = self._program.revert(self._best)
+        else:  # it was seen before the run went on in this process
+            found = self._keeper.find(best.step)
+            if found.mark.step != best.step:
+                self._warn(f"The state of the best validation, step {best.step}, is gone.")
+                return
+            self._state = found.state(self._program, self._state)
         self._run.emit(
             Restored(step=self._step, time=time.time(), of_step=best.step, metrics=best.metrics)
         )
 
     def _finish(self) -> None:
+        self._keeper.checkpoint(self._keeper.keep(self._mark(), self._state))
         self._restore_best()
         self._program.update(self._state)
-        self._run.checkpoint(self._program.snapshot(self._state))
-        reason = self._run.stop_reason
+        self._keeper.close()
+        complaint = self._keeper.complaint()
+        if complaint:
+            self._warn(complaint)
         finished = self._step >= self._run.total_steps
-        self._run.close("finished" if finished else "stopped", "" if finished else reason or "")
+        reason = "" if finished else self._stopped_for or ""
+        self._run.close("finished" if finished else "stopped", reason)

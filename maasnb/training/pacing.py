@@ -7,6 +7,9 @@ __all__ = ["Pacer"]
 _CHUNK_S = 0.05  # a pause, a stop or a changed learning rate waits for a chunk at the most
 _SHARE = 0.02  # the part of the time that statistics may take
 _LEAST_INTERVAL_S = 0.1  # a chart needs no more than ten points a second
+_MOST_AT_A_PACE = (
+    2000  # measurements; a longer run has them less often, so that its log stays small
+)
 _FIRST_CHUNK = 4
 
 
@@ -21,6 +24,7 @@ class Pacer:
         self._interval_s = _LEAST_INTERVAL_S
         self._measured_at: float | None = None
         self._measurements = 0
+        self._began = time.perf_counter()
         self._chunks = 0
 
     def length(self, left: int) -> int:
@@ -39,7 +43,8 @@ class Pacer:
         self._measurements += 1
         if self._measurements > 1:  # the first one compiles
             extra = max(seconds - (self._step_s or 0.0), 0.0)
-            self._interval_s = max(_LEAST_INTERVAL_S, extra / _SHARE)
+            sparse = (self._measured_at - self._began) / _MOST_AT_A_PACE
+            self._interval_s = max(_LEAST_INTERVAL_S, extra / _SHARE, sparse)
 
     def took(self, steps: int, seconds: float) -> None:
         """Take note of how long a chunk took; chunks grow at most fourfold at a time."""

@@ -1,5 +1,6 @@
 """Copies of good states, and the way back to the last one when a loss is no longer finite."""
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -7,37 +8,54 @@ from typing import Any
 
 from maasnb.backends.protocol import Program, Statistics
 from maasnb.datasets.batches import Batches
+from maasnb.records.checkpoints import Mark
 
-__all__ = ["KeptStates"]
+__all__ = ["KeptState", "KeptStates"]
 
 _KEEP_EVERY_S = 1.0
 _KEEP_SHARE = 0.01  # the part of the time that keeping states may take
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeptState:
+    """Hold a copy of a state, on the device, and where in the run it was."""
+
+    mark: Mark
+    copy: Any
+
+
 class KeptStates:
     """Keep copies of the two latest good states, from which later steps can be repeated."""
 
-    def __init__(self, program: Program, state: Any) -> None:  # noqa: ANN401 - opaque
+    def __init__(self, program: Program, mark: Mark, state: Any) -> None:  # noqa: ANN401 - opaque
         """Copy the state before the first step."""
         self._program = program
-        self._copies = [(0, program.keep(state))]
+        self._copies = [KeptState(mark=mark, copy=program.keep(state))]
         self._at = time.perf_counter()
         self._interval_s = _KEEP_EVERY_S
+
+    @property
+    def copies(self) -> tuple[KeptState, ...]:
+        """Return the copies, the newest last."""
+        return tuple(self._copies)
 
     def is_due(self) -> bool:
         """Say whether it is time for another copy."""
         return time.perf_counter() - self._at >= self._interval_s
 
-    def renew(self, step: int, state: Any) -> None:  # noqa: ANN401 - opaque
-        """Copy a state all of whose losses were finite, after `step` steps."""
+    def renew(self, mark: Mark, state: Any) -> KeptState:  # noqa: ANN401 - opaque
+        """Copy a state all of whose losses were finite."""
         began = time.perf_counter()
-        self._copies = [*self._copies[-1:], (step, self._program.keep(state))]
+        kept = KeptState(mark=mark, copy=self._program.keep(state))
+        older = [copy for copy in self._copies if copy.mark.step < mark.step]
+        self._copies = [*older[-1:], kept]
         self._at = time.perf_counter()
         self._interval_s = max(_KEEP_EVERY_S, (self._at - began) / _KEEP_SHARE)
+        return kept
 
     def newest(self) -> Any:  # noqa: ANN401 - opaque
         """Return a state like the newest copy."""
-        return self._program.revert(self._copies[-1][1])
+        return self._program.revert(self._copies[-1].copy)
 
     def replay(
         self,
@@ -53,9 +71,9 @@ class KeptStates:
         Then the one before it is taken.
         """
         good, step, culprit = None, 0, None
-        for start, copy in reversed(self._copies):
-            good, step, culprit = copy, start, None
-            state = self._program.revert(copy)
+        for kept in reversed(self._copies):
+            good, step, culprit = kept.copy, kept.mark.step, None
+            state = self._program.revert(kept.copy)
             while step <= bad_step:
                 rows = batches.rows(step, 1)
                 state, losses, statistics = self._program.statistics(
@@ -66,7 +84,7 @@ class KeptStates:
                 if culprit or not math.isfinite(self._program.host(losses)[0]):
                     break
                 good, step = self._program.keep(state), step + 1
-            if step > start:
+            if step > kept.mark.step:
                 break
         return self._program.revert(good), step, culprit
 

@@ -1,6 +1,9 @@
 """The verb `train`: check what was asked, make the run, and start its thread."""
 
 import dataclasses
+import functools
+import hashlib
+import inspect
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,16 +13,23 @@ from typing import Any, Literal
 
 from maasnb.backends import backend_of
 from maasnb.backends.protocol import Backend
+from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
-from maasnb.records.record import Record
-from maasnb.records.run import Run, observers_told, occupy, release
+from maasnb.errors import OptionError
+from maasnb.events import Event, read
+from maasnb.records.observing import observers_told, occupy, release
+from maasnb.records.run import Run
 from maasnb.settings import VERSION
 from maasnb.tasks import Task
+from maasnb.training.forking import fork_run
 from maasnb.training.loop import Loop
+from maasnb.training.opening import Opening, plain, resumed
 from maasnb.training.options import Options, make_plan
 from maasnb.training.stopping import EarlyStop
 
-__all__ = ["train"]
+__all__ = ["start", "train"]
+
+_NO_OPTIONS = {"model", "data", "name", "wait", "resume", "on_event"}  # of the handling alone
 
 
 def train(
@@ -50,6 +60,9 @@ def train(
     name: str | None = None,
     device: str | None = None,
     wait: bool = True,
+    checkpoint_s: float = 30.0,
+    resume: str | None = None,
+    on_event: Callable[[Event, Run], object] | None = None,
 ) -> Run:
     """Train a model on data, in place, and record the run.
 
@@ -80,9 +93,13 @@ def train(
         name: what to call the run; by default the data's and the backend's names.
         device: where to train, as `%maas devices` lists them; by default the best there is.
         wait: whether to return only when the run has ended; False trains in the background.
+        checkpoint_s: how many seconds pass between two checkpoints; there is always one at the end.
+        resume: the name of a run that was stopped or whose kernel was killed; it goes on, with its
+            own options, from its newest checkpoint.
+        on_event: a function called with each event and the run, which it may steer.
 
     Returns:
-        The run: its history, and the handle to stop it.
+        The run: its history, and the handle to steer it.
 
     Raises:
         ModelError: the model is none, or is being trained already.
@@ -90,40 +107,55 @@ def train(
         OptionError: an option has a value that cannot be used.
         DivergedError: a loss became NaN or infinite; the model holds its last good state.
     """
-    given = locals()
-    fields = dataclasses.fields(Options)
-    options = Options(**{field.name: given[field.name] for field in fields})
-    run = _start(model, data, options, name, device)
+    options = {key: value for key, value in locals().items() if key not in _NO_OPTIONS}
+    opening = Opening()
+    if resume is not None:
+        options, opening = resumed(resume, options, _defaults())
+    run = start(model, data, opening, name=name, on_event=on_event, options=options)
     return run.wait().result() if wait else run
 
 
-def _start(
-    model: Any,  # noqa: ANN401 - likewise
+def start(
+    model: Any,  # noqa: ANN401 - a native module of any framework
     data: Data,
-    options: Options,
+    opening: Opening,
+    *,
     name: str | None,
-    device: str | None,
+    on_event: Callable[[Event, Run], object] | None,
+    options: Mapping[str, Any],
 ) -> Run:
-    """Make the run and start its thread."""
+    """Start a run in its thread, with the options of `train`."""
     backend = backend_of(model)
-    plan = make_plan(options, backend, model, data)
+    _check_interval(options["checkpoint_s"])
+    fields = dataclasses.fields(Options)
+    plan = make_plan(
+        Options(**{field.name: options[field.name] for field in fields}), backend, model, data
+    )
     program = backend.compile(
         model,
         plan.task,
         plan.optimizer,
         inputs=data.train.inputs[:2],
         ragged=plan.batches.ragged,
-        device=device,
+        device=options["device"],
         rule=plan.rule,
     )
     settings = {**plan.settings, "mode": program.mode}
     occupy(model)
     try:
         run = _make_run(
-            name, model, backend, data, plan.task, settings, plan.batches.steps_per_epoch
+            name, model, backend, data, plan.task, settings, plan.batches, opening, options
         )
+        if on_event is not None:
+            run.subscribe(on_event)
         complaints = list(observers_told(run))
-        loop = Loop(run, program, plan)
+        loop = Loop(
+            run,
+            program,
+            plan,
+            beginning=opening.beginning,
+            checkpoint_s=options["checkpoint_s"],
+        )
         threading.Thread(
             target=loop.run_through, args=(complaints,), name=f"maasnb {run.name}", daemon=True
         ).start()
@@ -140,22 +172,30 @@ def _make_run(
     data: Data,
     task: Task,
     settings: Mapping[str, Any],
-    steps_per_epoch: int,
+    batches: Batches,
+    opening: Opening,
+    options: Mapping[str, Any],
 ) -> Run:
     """Open the run's folder and make its handle."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._")[:48] or "data"
     environment = _environment(backend)
+    parameters = backend.parameters(model)
     summary = {
         "backend": backend.name,
         "model": type(model).__name__,
-        "parameters": sum(info.count for info in backend.parameters(model)),
+        "parameters": sum(info.count for info in parameters),
+        "shapes": {info.name: list(info.shape) for info in parameters},
+        "structure": hashlib.sha256(backend.structure(model).encode()).hexdigest()[:16],
         "task": task.to_json(),
         "settings": dict(settings),
+        "options": {key: plain(value) for key, value in options.items()},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "seed": data.seed},
         "environment": environment,
+        "first": opening.beginning.first,
+        **({"origin": opening.origin} if opening.origin else {}),
     }
-    return Run(
-        Record(name or f"{readable}-{backend.name}", summary),
+    run = Run(
+        opening.record(name or f"{readable}-{backend.name}", summary),
         model=model,
         backend=backend,
         data=data,
@@ -163,8 +203,28 @@ def _make_run(
         settings=settings,
         environment=environment,
         epochs=settings["epochs"],
-        steps_per_epoch=steps_per_epoch,
+        steps_per_epoch=batches.steps_per_epoch,
+        options=options,
+        origin=opening.origin,
+        forker=functools.partial(fork_run, start),
     )
+    run.begin_at(opening.beginning.step, opening.seconds, read(opening.lines()))
+    return run
+
+
+def _defaults() -> dict[str, Any]:
+    parameters = inspect.signature(train).parameters.values()
+    return {each.name: each.default for each in parameters if each.name not in _NO_OPTIONS}
+
+
+def _check_interval(seconds: float) -> None:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not seconds > 0:
+        message = (
+            f"checkpoint_s={seconds!r} cannot be used; expected a positive number of seconds. "
+            "Type: checkpoint_s=30"
+        )
+        raise OptionError(message)
 
 
 def _environment(backend: Backend) -> dict[str, str]:

@@ -92,11 +92,11 @@ def test_without_matplotlib_the_words_remain(monkeypatch):
 
 
 def test_attaching_twice_shows_a_run_once():
-    from maasnb.records import run
+    from maasnb.records import observing
 
-    before = len(run._observers)
+    before = len(observing._observers)
     progress.attach()
     progress.attach()
-    assert len(run._observers) == before + 1
+    assert len(observing._observers) == before + 1
     progress.detach()
-    assert len(run._observers) == before
+    assert len(observing._observers) == before

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from maasnb.errors import OptionError, WorkspaceError
 from maasnb.events import Ended, Stepped, Warned
+from maasnb.records.checkpoints import Mark, write_checkpoint
 from maasnb.records.record import read_events, read_summary, runs_folder
 
 
@@ -106,7 +107,8 @@ def test_a_checkpoint_keeps_names_types_shapes_and_numbers(begin):
         "count": np.array(7, dtype=np.int32),
         "mask": np.array([True, False]),
     }
-    path = begin().save_checkpoint(12, arrays)
+    mark = Mark(step=12, log_bytes=0, knobs={"lr": 0.1}, seconds=1.5)
+    path = write_checkpoint(begin().folder, mark, arrays, {"jax": "0.10"})
     assert path.parts[-2:] == ("checkpoints", "12.safetensors")
     saved = load_file(path)
     assert {name: array.dtype for name, array in saved.items()} == {

@@ -295,6 +295,7 @@ def test_an_interrupt_while_waiting_stops_the_run_gracefully(start, monkeypatch)
         waits.append(timeout)
         if len(waits) == 1:
             raise KeyboardInterrupt
+        return True
 
     monkeypatch.setattr(run._done, "wait", wait)
     assert run.wait() is run

@@ -10,6 +10,7 @@ import maasnb as mb
 from maasnb.backends.protocol import Statistics
 from maasnb.datasets.batches import Batches
 from maasnb.errors import DivergedError
+from maasnb.records.checkpoints import Mark
 from maasnb.tasks import make_optimizer
 from maasnb.training import train
 from maasnb.training.recovery import KeptStates
@@ -79,6 +80,10 @@ def test_the_model_can_be_trained_again_with_a_smaller_learning_rate(backend, di
     assert run.status == "finished"
 
 
+def mark(step):
+    return Mark(step=step, log_bytes=0, knobs={}, seconds=0.0)
+
+
 def test_a_bad_copy_is_passed_over_for_the_one_before():
     class Counter:
         """A program whose state is a number, and which goes bad after three steps."""
@@ -99,7 +104,7 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
         def host_statistics(self, found):
             return Statistics(gradient_norm=found, update_ratio={"w": 0.0})
 
-    kept = KeptStates(Counter(), 0)
-    kept.renew(3, 3)  # taken after the step that went bad
+    kept = KeptStates(Counter(), mark(0), 0)
+    kept.renew(mark(3), 3)  # taken after the step that went bad
     found = kept.replay(3, None, Batches(size=8, batch=2, seed=0), lambda step: 0.1)
     assert found == (2, 2, "w")

@@ -1,6 +1,7 @@
 """JAX as a `Backend`: build, describe, train, predict and export flax `nnx.Module` objects."""
 
 import functools
+import re
 from typing import Any
 
 import jax
@@ -86,6 +87,16 @@ class JaxBackend:
             )
             for name, leaf in zip(parameter_names(params), jax.tree.leaves(params), strict=True)
         )
+
+    def structure(self, model: nnx.Module) -> str:
+        """Return the text of the module's graph, without the addresses of functions in it."""
+        training = nnx.clone(model)
+        training.train()  # whatever mode the model is in now
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(nnx.graphdef(training)))
+
+    def copy(self, model: nnx.Module) -> nnx.Module:
+        """Return a clone."""
+        return nnx.clone(model)
 
     def weights(self, model: nnx.Module) -> dict[str, Array]:
         """Return parameters and buffers as arrays; random streams are no weights."""

@@ -193,17 +193,19 @@ class JaxProgram:
 
     def keep(self, state: JaxState) -> Leaves:
         """Copy the leaves on the device."""
-        return [jnp.array(leaf, copy=True) for leaf in state.leaves]
+        return _copied(state.leaves)
 
     def revert(self, kept: Leaves) -> JaxState:
         """Return a state of copies, because the next chunk donates them."""
-        return JaxState([jnp.array(leaf, copy=True) for leaf in kept])
+        return JaxState(_copied(kept))
+
+    def arrays(self, kept: Leaves) -> dict[str, Array]:
+        """Return the leaves of a kept state as arrays, named by their paths."""
+        return {name: np.asarray(leaf) for name, leaf in zip(self._paths(), kept, strict=True)}
 
     def snapshot(self, state: JaxState) -> dict[str, Array]:
         """Return the leaves as arrays, named by their paths."""
-        return {
-            name: np.asarray(leaf) for name, leaf in zip(self._paths(), state.leaves, strict=True)
-        }
+        return self.arrays(state.leaves)
 
     def restore(self, state: JaxState, arrays: Mapping[str, Array]) -> JaxState:
         """Return the state whose leaves are these arrays."""
@@ -218,6 +220,12 @@ class JaxProgram:
     def _paths(self) -> list[str]:
         tree = jax.tree.unflatten(self._tree, self._types)
         return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+@jax.jit
+def _copied(leaves: Leaves) -> Leaves:
+    """Copy all leaves in one dispatch."""
+    return [jnp.copy(leaf) for leaf in leaves]
 
 
 def _convolves(model: nnx.Module, inputs: Array) -> bool:

@@ -1,5 +1,8 @@
 """PyTorch as a `Backend`: build, describe, train, predict and export `torch.nn.Module` objects."""
 
+import copy
+import re
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -93,6 +96,14 @@ class TorchBackend:
             for name, parameter in model.named_parameters()
             if parameter.requires_grad
         )
+
+    def structure(self, model: nn.Module) -> str:
+        """Return the module's own text, without the addresses of functions in it."""
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(model))
+
+    def copy(self, model: nn.Module) -> nn.Module:
+        """Return a deep copy."""
+        return copy.deepcopy(model)
 
     def weights(self, model: nn.Module) -> dict[str, Array]:
         """Return the module's state dict as arrays."""

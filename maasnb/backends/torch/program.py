@@ -219,14 +219,14 @@ class TorchProgram:
         state.optimizer.load_state_dict(copy.deepcopy(parts["optimizer"]))
         return state
 
+    def arrays(self, kept: tuple[TorchState, dict[str, Any]]) -> dict[str, Array]:
+        """Return `model/NAME` and `optimizer/PARAMETER/FIELD` arrays of a kept state."""
+        return _named(kept[1])
+
     def snapshot(self, state: TorchState) -> dict[str, Array]:
         """Return `model/NAME` and `optimizer/PARAMETER/FIELD` arrays."""
-        arrays = {f"model/{name}": value for name, value in self._model.state_dict().items()}
-        for number, fields in state.optimizer.state_dict()["state"].items():
-            for field, value in fields.items():
-                if isinstance(value, Tensor):
-                    arrays[f"optimizer/{number}/{field}"] = value
-        return {name: value.detach().cpu().numpy().copy() for name, value in arrays.items()}
+        parts = {"model": self._model.state_dict(), "optimizer": state.optimizer.state_dict()}
+        return {name: array.copy() for name, array in _named(parts).items()}
 
     def restore(self, state: TorchState, arrays: Mapping[str, Array]) -> TorchState:
         """Write the arrays of `snapshot` back into the module and the optimiser."""
@@ -298,3 +298,13 @@ def _norm(tensor: Tensor | None) -> Tensor:
     if tensor is None:  # a parameter that the loss does not depend on
         return torch.zeros(())
     return torch.linalg.vector_norm(tensor.detach())
+
+
+def _named(parts: Mapping[str, Any]) -> dict[str, Array]:
+    """Return a module's and an optimiser's state as named arrays, which may share their memory."""
+    tensors = {f"model/{name}": value for name, value in parts["model"].items()}
+    for number, fields in parts["optimizer"]["state"].items():
+        for field, value in fields.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{number}/{field}"] = value
+    return {name: value.detach().cpu().numpy() for name, value in tensors.items()}

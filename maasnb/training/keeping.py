@@ -1,0 +1,172 @@
+"""Which states of a run are kept: in memory for a way back, on the disk for another process."""
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+from maasnb.backends.protocol import Program
+from maasnb.errors import OptionError, WorkspaceError
+from maasnb.events import Validated
+from maasnb.records.checkpoints import Arrays, Checkpoints, Mark, read_checkpoint
+from maasnb.records.run import Run
+from maasnb.training.recovery import KeptState, KeptStates
+
+__all__ = ["Found", "Keeper"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Hold a state that can be gone back to: a copy on the device, or arrays from the disk."""
+
+    mark: Mark
+    kept: KeptState | None = None
+    stored: Arrays | None = None
+
+    def state(self, program: Program, present: Any) -> Any:  # noqa: ANN401 - opaque
+        """Return it as a state to train on from."""
+        if self.kept is not None:
+            return program.revert(self.kept.copy)
+        return program.restore(present, self.stored or {})
+
+    def arrays(self, program: Program) -> Arrays:
+        """Return it as arrays."""
+        return program.arrays(self.kept.copy) if self.kept is not None else self.stored or {}
+
+
+class Keeper:
+    """Keep the states of one run; used by its training thread only."""
+
+    def __init__(self, run: Run, program: Program, checkpoint_s: float) -> None:
+        """Take the run; nothing is kept yet."""
+        self._folder = run.folder
+        self._program = program
+        self._interval_s = checkpoint_s
+        self._written_at = time.perf_counter()
+        self._best: KeptState | None = None
+        self._best_loss = math.inf
+        self._returns: dict[int, KeptState] = {}
+        about = {
+            "mode": program.mode,
+            "data": run.data.fingerprint,
+            "model": str(run.record.summary.get("structure", "")),
+            run.backend.name: run.backend.version(),
+        }
+        self._checkpoints = Checkpoints(run.folder, about, run.record.sync)
+
+    def begin(self, mark: Mark, state: Any, earlier: list[Validated], first: int) -> None:  # noqa: ANN401 - opaque
+        """Keep what the run begins with.
+
+        Args:
+            mark: where the run is.
+            state: its state.
+            earlier: the validations before.
+            first: the step of the run's very first checkpoint, which always stays.
+        """
+        self._states = KeptStates(self._program, mark, state)
+        best = min(earlier, key=lambda event: event.metrics["loss"], default=None)
+        if best is not None:
+            self._best_loss = best.metrics["loss"]
+        on_disk = best is not None and best.step in self._checkpoints.steps
+        self._checkpoints.pin(first=first, best=best.step if best and on_disk else None)
+        if mark.step == first and first not in self._checkpoints.steps:
+            self._write(self._states.copies[-1], first=True)
+
+    def is_due(self) -> bool:
+        """Say whether it is time to keep the present state."""
+        return self._states.is_due() or self._checkpoint_is_due()
+
+    def keep(self, mark: Mark, state: Any) -> KeptState:  # noqa: ANN401 - opaque
+        """Keep a good state in memory, and on the disk when it is time for that."""
+        kept = self._states.renew(mark, state)
+        if self._checkpoint_is_due():
+            self.checkpoint(kept)
+        return kept
+
+    def keep_return(self, mark: Mark, state: Any) -> None:  # noqa: ANN401 - opaque
+        """Keep a state that the run is known to go back to."""
+        self._returns[mark.step] = self._states.renew(mark, state)
+
+    def checkpoint(self, kept: KeptState) -> Any:  # noqa: ANN401 - a Future of a path
+        """Have a kept state written, and before it the best one if that is not there yet."""
+        self._written_at = time.perf_counter()
+        if self._best is not None:
+            self._write(self._best, best=True)
+            self._best = None
+        return self._write(kept)
+
+    def is_best(self, loss: float) -> bool:
+        """Say whether a validation's loss is the best one so far."""
+        return loss < self._best_loss
+
+    def keep_best(self, loss: float, mark: Mark, state: Any) -> None:  # noqa: ANN401 - opaque
+        """Keep the state with the best validation so far."""
+        self._best_loss = loss
+        self._best = KeptState(mark=mark, copy=self._program.keep(state))
+
+    def find(self, step: int | None) -> Found:
+        """Return the newest kept state of at most `step` steps.
+
+        Raises:
+            OptionError: there is none, or `step` is no step.
+        """
+        if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 0):
+            message = f"step={step!r} cannot be used; expected a whole number of at least 0."
+            raise OptionError(message)
+        limit = math.inf if step is None else step
+        copies = [*self._states.copies, *self._returns.values()]
+        copies += [self._best] if self._best is not None else []
+        memory = {kept.mark.step: kept for kept in copies}
+        known = sorted({*memory, *self._checkpoints.steps})
+        for each in reversed([each for each in known if each <= limit]):
+            if each in memory:
+                return Found(mark=memory[each].mark, kept=memory[each])
+            try:
+                stored = read_checkpoint(self._folder, each)
+            except WorkspaceError:  # damaged: the one before it serves
+                continue
+            return Found(mark=stored.mark, stored=stored.arrays)
+        message = f"No state of at most {step} steps is kept. Kept: {', '.join(map(str, known))}."
+        raise OptionError(message)
+
+    def go_back(self, found: Found, state: Any) -> None:  # noqa: ANN401 - opaque
+        """Forget everything after a state that the run went back to."""
+        step = found.mark.step
+        self._states = KeptStates(self._program, found.mark, state)
+        self._returns = {each: kept for each, kept in self._returns.items() if each <= step}
+        if self._best is not None and self._best.mark.step > step:
+            self._best = None
+        if step not in self._checkpoints.steps:
+            self._write(self._states.copies[-1])
+        self._checkpoints.forget_after(step)
+
+    def forget_loss_after(self, validated: list[Validated]) -> None:
+        """Take the best loss from the validations that are left."""
+        losses = [event.metrics["loss"] for event in validated]
+        self._best_loss = min(losses, default=math.inf)
+
+    def complaint(self) -> str:
+        """Return, once, why a checkpoint could not be written; empty where all is well."""
+        return self._checkpoints.complaint()
+
+    def newest(self) -> KeptState:
+        """Return the newest copy in memory."""
+        return self._states.copies[-1]
+
+    def replay(self, *arguments: Any) -> tuple[Any, int, str | None]:  # noqa: ANN401 - as KeptStates.replay
+        """Return the last good state, its step, and the parameter that went bad first."""
+        return self._states.replay(*arguments)
+
+    def close(self) -> None:
+        """Wait for all writes."""
+        self._checkpoints.close()
+
+    def _checkpoint_is_due(self) -> bool:
+        waited = time.perf_counter() - self._written_at
+        return waited >= self._interval_s and not self._checkpoints.busy
+
+    def _write(self, kept: KeptState, *, first: bool = False, best: bool = False) -> Any:  # noqa: ANN401 - a Future of a path
+        program = self._program
+        return self._checkpoints.write(
+            kept.mark, lambda: program.arrays(kept.copy), first=first, best=best
+        )
