@@ -22,7 +22,9 @@ def workspace(tmp_path, monkeypatch):
     """Give each test a workspace folder of its own, which does not exist yet."""
     folder = tmp_path / "maas"
     monkeypatch.setenv("MAASNB_HOME", str(folder))
-    monkeypatch.delenv("MAASNB_PANEL", raising=False)  # it is set for the notebooks that are compared
+    monkeypatch.delenv(
+        "MAASNB_PANEL", raising=False
+    )  # it is set for the notebooks that are compared
     return folder
 
 
