@@ -187,7 +187,8 @@ def _agreed(
         elif key in ("checkpoint_s", "device") and value != defaults[key]:
             options[key] = value  # where and how often changes no step
         elif value != defaults[key] and plain(value) != before:
-            differing.append(f"{key} is {value!r}, was {before!r}")
+            was = "the default" if before is None else repr(before)
+            differing.append(f"{key} is {value!r}, was {was}")
         else:
             options[key] = before
     if differing:

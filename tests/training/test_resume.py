@@ -167,7 +167,9 @@ def test_a_model_with_other_options_is_refused(backend):
 def test_other_options_are_refused_and_equal_ones_are_not(backend):
     stopped(backend)
     data = small_data()
-    with pytest.raises(OptionError, match=r"lr is 0.5, was 0.001; seed is 4, was 3. Leave it out"):
+    with pytest.raises(
+        OptionError, match=r"lr is 0.5, was the default; seed is 4, was 3. Leave it out"
+    ):
         train(network(backend, data), data, resume="long", lr=0.5, seed=4)
     assert train(network(backend, data), data, resume="long", seed=3).status == "finished"
 
