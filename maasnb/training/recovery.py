@@ -53,10 +53,6 @@ class KeptStates:
         self._interval_s = max(_KEEP_EVERY_S, (self._at - began) / _KEEP_SHARE)
         return kept
 
-    def newest(self) -> Any:  # noqa: ANN401 - opaque
-        """Return a state like the newest copy."""
-        return self._program.revert(self._copies[-1].copy)
-
     def replay(
         self,
         bad_step: int,
