@@ -25,7 +25,7 @@ import numpy as np
 
 import maasnb as mb
 
-EPOCHS, BATCH, LR = 10, 32, 1e-3
+EPOCHS, BATCH, LR = 20, 32, 1e-3
 LAYERS = (mb.Dense(64, "relu"), mb.Dense(32, "relu"), mb.Dense(10))
 
 Loop = Callable[[], float]
