@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 __all__ = [
+    "HISTOGRAM_BINS",
+    "HISTOGRAM_LOW",
     "SCHEMA_VERSION",
     "Ended",
     "Event",
@@ -28,6 +30,10 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+
+HISTOGRAM_LOW, HISTOGRAM_BINS = -24, 33
+"""Bin 0 counts sizes below 2**-24, bin i those from 2**(i - 25) up to 2**(i - 24), the last all
+from 2**7 up."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +94,20 @@ class Measured(Event):
     Attributes:
         gradient_norm: the Euclidean norm of each parameter's gradient.
         update_ratio: the norm of each parameter's update over the norm of the parameter before it.
+        activations: of each activation function's output, by the layer before it and its own name
+            (`"dense1.relu"`): `mean`, `std`, `zero` (the share of values that are 0), `dead` (the
+            share of units that are 0 for the whole batch) and `saturated` (the share of values at
+            the flat ends of tanh or sigmoid). Only with `record="full"`.
+        histograms: counts by `"gradient/NAME"`, `"weight/NAME"` and `"activation/NAME"`, in the
+            `HISTOGRAM_BINS` bins of the base-2 logarithm of the size. Only with `record="full"`.
     """
 
     kind: ClassVar[str] = "measured"
 
     gradient_norm: dict[str, float]
     update_ratio: dict[str, float]
+    activations: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    histograms: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,10 +86,14 @@ class Statistics:
     Attributes:
         gradient_norm: the Euclidean norm of the gradient, before it is cut or clipped.
         update_ratio: the norm of the update over the norm of the parameter before it.
+        activations: as in the event `Measured`; empty where only norms were asked for.
+        histograms: likewise.
     """
 
     gradient_norm: dict[str, float]
     update_ratio: dict[str, float]
+    activations: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    histograms: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

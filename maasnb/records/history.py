@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from maasnb.events import Event, Intervened, Measured, Restored, Stepped, Validated
+from maasnb.records.examples import ExampleLosses
 
 __all__ = ["History"]
 
@@ -24,6 +25,8 @@ class History:
         validated: the metrics on the validation split, in order.
         restored: the last return to an earlier state, None without one.
         interventions: what was changed by hand or by a callback, in order.
+        examples: the loss of each training example over the epochs; None where examples have no
+            numbers (streams) or no losses of their own.
     """
 
     def __init__(self) -> None:
@@ -32,6 +35,7 @@ class History:
         self.validated: list[Validated] = []
         self.restored: Restored | None = None
         self.interventions: list[Intervened] = []
+        self.examples: ExampleLosses | None = None
         self._losses = np.empty(1024)
         self._count = 0
         self._timed_steps, self._timed_s = 0, 0.0
