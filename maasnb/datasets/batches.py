@@ -77,7 +77,7 @@ class Batches:
         [4, 2, 4]
         """
         per_epoch = self.steps_per_epoch
-        epochs = range(first // per_epoch, (first + count - 1) // per_epoch + 1)
+        epochs = range(first // per_epoch, max(first + count - 1, first) // per_epoch + 1)
         parts = [
             self.order(epoch)[
                 max(first - epoch * per_epoch, 0) : max(first + count - epoch * per_epoch, 0)

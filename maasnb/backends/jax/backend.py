@@ -156,7 +156,7 @@ def backend() -> JaxBackend:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _predict(graph: Any, task: Task, state: Any, inputs: Parts) -> Any:  # noqa: ANN401 - flax's types
-    outputs = head(task, call(nnx.merge(graph, state), inputs))
+    outputs = head(task, call(nnx.merge(graph, state, copy=True), inputs, task.kind))
     return outputs.astype(jnp.float32) if task.outputs else outputs
 
 

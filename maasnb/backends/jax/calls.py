@@ -10,7 +10,7 @@ from maasnb.backends.calling import Asked, loss_and_outputs, outputs_of, with_ta
 from maasnb.backends.protocol import Array
 from maasnb.errors import ShapeError
 from maasnb.parts import Parts, arguments, leaves, mapped
-from maasnb.tasks import Takes
+from maasnb.tasks import Kind, Takes
 
 __all__ = ["as_given", "ask", "call", "call_with_loss", "evaluation_parts"]
 
@@ -36,11 +36,11 @@ def as_given(inputs: Parts, takes: Takes) -> Parts:
     return mapped(converted, inputs)
 
 
-def call(model: Any, inputs: Parts) -> Any:  # noqa: ANN401 - a module, and what it answers
-    """Return a module's output: the array that is it, or all of the answer where there is none."""
+def call(model: Any, inputs: Parts, kind: Kind) -> Any:  # noqa: ANN401 - a module, and what it answers
+    """Return a module's output: the array that is it, or all that a loss of one's own takes."""
     given, named = arguments(inputs)
     answer = model(*given, **named)
-    if is_array(answer):
+    if kind == "own" or is_array(answer):
         return answer
     found = outputs_of(answer, is_array)
     return answer if found is None else found
@@ -79,7 +79,7 @@ def ask(model: nnx.Module, inputs: Parts, targets: Parts | None) -> Asked:
     def answered(state: Any, inputs: Parts, targets: Parts | None) -> Any:  # noqa: ANN401 - flax's types
         merged = nnx.merge(graph, state, copy=True)
         if targets is None:
-            return call(merged, inputs)
+            return call(merged, inputs, "classification")
         return call_with_loss(merged, inputs, targets)[1]
 
     error: Exception | None = None

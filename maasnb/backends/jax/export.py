@@ -38,7 +38,9 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
 
     def program(inputs: jax.Array) -> jax.Array:
         # Keys cannot be stored in a program; an evaluated model draws nothing, so any will do.
-        return head(task, call(nnx.merge(graph, streams.at(0, 0), constants), inputs))
+        return head(
+            task, call(nnx.merge(graph, streams.at(0, 0), constants, copy=True), inputs, task.kind)
+        )
 
     (batch,) = export.symbolic_shape("batch")
     dtype = jnp.int32 if task.takes == "int32" else jnp.float32

@@ -24,7 +24,7 @@ from maasnb.backends.protocol import PLAIN, Array, Evaluation, Losses, Statistic
 from maasnb.datasets.batches import Rows
 from maasnb.parts import Parts, arguments, count, leaves, taken
 from maasnb.rules import Rule, unfitting_loss
-from maasnb.tasks import Optimizer, Task
+from maasnb.tasks import Kind, Optimizer, Task
 
 __all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
 
@@ -98,7 +98,9 @@ class JaxProgram:
         self._looped = device.platform != "cpu" or not _convolves(evaluation, examples)
         self._own_loss = task.loss == "model" and rule.loss is None
         # A loss that is one number for the batch cannot leave padded rows out.
-        self._one_number = self._own_loss or _is_one_number(rule, evaluation, examples, targets)
+        self._one_number = self._own_loss or _is_one_number(
+            rule, evaluation, task.kind, examples, targets
+        )
         self._evaluated = max(1, min(EVALUATION_BATCH, _OUTPUT_NUMBERS // _numbers_of(task)))
         self._batch = batch
         structure = Structure(
@@ -296,13 +298,15 @@ def _convolves(model: nnx.Module, inputs: Array) -> bool:
         return False
 
 
-def _is_one_number(rule: Rule, model: nnx.Module, inputs: Parts, targets: Parts) -> bool:
+def _is_one_number(
+    rule: Rule, model: nnx.Module, kind: Kind, inputs: Parts, targets: Parts
+) -> bool:
     """Say whether a loss of the user's own gives one number for a batch."""
     if rule.loss is None:
         return False
     graph, state = nnx.split(model)
     outputs = jax.eval_shape(
-        lambda state, x: call(nnx.merge(graph, state, copy=True), x), state, inputs
+        lambda state, x: call(nnx.merge(graph, state, copy=True), x, kind), state, inputs
     )
     return is_one_number(rule.loss, outputs, targets)
 

@@ -180,7 +180,7 @@ class Steps:
         if self._own_loss:
             loss, _ = call_with_loss(model, inputs, targets)
             return jnp.broadcast_to(loss.mean().astype(jnp.float32), (count(targets),))
-        outputs = call(model, inputs)
+        outputs = call(model, inputs, self._structure.task.kind)
         if self._structure.rule.precision == "bfloat16":
             outputs = _doubled(outputs)
         return self._loss(outputs, targets)
@@ -242,7 +242,7 @@ class Steps:
             loss, outputs = call_with_loss(model, inputs, targets)
             losses = jnp.broadcast_to(loss.mean(), (count(targets),))
         else:
-            outputs = call(model, inputs)
+            outputs = call(model, inputs, task.kind)
             losses = self._plain_loss(outputs, targets)
         if not task.outputs:
             return None, losses.sum()

@@ -133,7 +133,7 @@ class TorchBackend:
         with evaluating(model):
             for start in range(0, count(inputs), EVALUATION_BATCH):
                 some = taken(inputs, slice(start, start + EVALUATION_BATCH))
-                outputs = head(task, call(model, as_tensors(some, task.takes, device)))
+                outputs = head(task, call(model, as_tensors(some, task.takes, device), task.kind))
                 found.append(_on_host(outputs))
         return joined(found)
 

@@ -12,7 +12,7 @@ from maasnb.backends.calling import Asked, loss_and_outputs, outputs_of, with_ta
 from maasnb.backends.protocol import Array
 from maasnb.errors import ShapeError
 from maasnb.parts import Parts, arguments, leaves, mapped
-from maasnb.tasks import Takes, Task
+from maasnb.tasks import Kind, Takes, Task
 
 __all__ = [
     "as_targets",
@@ -76,11 +76,11 @@ def as_targets(targets: Parts, task: Task, device: torch.device) -> Parts:
     return mapped(copied, targets)
 
 
-def call(model: nn.Module, inputs: Parts) -> Any:  # noqa: ANN401 - a tensor, or what a loss of one's own takes
-    """Return a module's output: the tensor that is it, or all of the answer where there is none."""
+def call(model: nn.Module, inputs: Parts, kind: Kind) -> Any:  # noqa: ANN401 - a tensor, or all of the answer
+    """Return a module's output: the tensor that is it, or all that a loss of one's own takes."""
     given, named = arguments(inputs)
     answer = model(*given, **named)
-    if isinstance(answer, Tensor):
+    if kind == "own" or is_tensor(answer):
         return answer
     found = outputs_of(answer, is_tensor)
     return answer if found is None else found
@@ -141,7 +141,7 @@ def _answer(model: nn.Module, inputs: Parts, targets: Parts | None, takes: Takes
     examples = as_tensors(inputs, takes, device)
     with evaluating(model):
         if targets is None:
-            return call(model, examples)
+            return call(model, examples, "classification")
         whole = mapped(lambda part: torch.tensor(part).to(device), targets)
         long = mapped(lambda part: part if part.is_floating_point() else part.long(), whole)
         return call_with_loss(model, examples, long)[1]

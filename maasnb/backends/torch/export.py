@@ -29,7 +29,7 @@ class _WithHead(nn.Module):
         self.task = task
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return head(self.task, call(self.model, inputs))
+        return head(self.task, call(self.model, inputs, self.task.kind))
 
 
 def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:

@@ -207,7 +207,7 @@ class TorchProgram:
         if self._own_loss:
             loss, _ = call_with_loss(self._called, inputs, targets)
             return loss.float().mean() if loss.ndim > 1 else loss.float()
-        outputs = call(self._called, inputs)
+        outputs = call(self._called, inputs, self._task.kind)
         if self._rule.precision == "float32":
             return self._loss(outputs, targets)
         with torch.autocast(self._device.type, enabled=False):
@@ -247,7 +247,7 @@ class TorchProgram:
                 if self._own_loss:
                     loss, outputs = call_with_loss(self._model, inputs, targets)
                 else:
-                    outputs = call(self._model, inputs)
+                    outputs = call(self._model, inputs, self._task.kind)
                     loss = self._plain_loss(outputs, targets)
                 total += float(loss.mean()) * count(targets)
                 if self._task.outputs:
