@@ -185,7 +185,7 @@ class Loop(Obeying):
         run.hand_over = self._hand_over_inside
 
     def _take_all_steps(self) -> None:
-        every = self._plan.validate_every
+        every = self._plan.validate_every if self._validation is not None else self._run.total_steps
         while self._goes_on():
             fixed = self._next_fixed_measurement()
             if self._measures and (self._step == fixed or self._pacer.wants_statistics()):

@@ -237,10 +237,11 @@ class JaxProgram:
         """Return the mean loss and the outputs over a split."""
         total, outputs, rows = 0.0, [], count(placed.targets)
         for start in range(0, rows, self._evaluated):
-            part = slice(start, start + self._evaluated)
-            output, loss = self._steps.outputs(
-                state.leaves, taken(placed.inputs, part), taken(placed.targets, part)
-            )
+            inputs, targets = placed.inputs, placed.targets
+            if rows > self._evaluated:  # cutting arrays on the device costs as much as a step
+                part = slice(start, start + self._evaluated)
+                inputs, targets = taken(inputs, part), taken(targets, part)
+            output, loss = self._steps.outputs(state.leaves, inputs, targets)
             total += float(loss)
             if self._task.outputs:
                 outputs.append(np.asarray(output))
@@ -321,7 +322,9 @@ def _given(
     """Return what a compiled step is given; strong types, so that nothing is traced twice."""
     padding = (capacity or len(rows)) - len(rows)
     steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
-    indices = np.pad(rows.indices, ((0, padding), (0, 0)))
-    counts = np.pad(rows.counts, (0, padding), constant_values=1)
+    parts = (rows.indices, rows.counts, rates)
+    if padding:
+        parts = tuple(np.concatenate([p, np.ones((padding, *p.shape[1:]), p.dtype)]) for p in parts)
+    indices, counts, rates = parts
     limit = None if clip is None else np.float32(clip)
-    return (indices, counts, steps, np.pad(rates, (0, padding))), np.uint32(rows.seed), limit
+    return (indices, counts, steps, rates), np.uint32(rows.seed), limit
