@@ -1,9 +1,9 @@
 """The one loop, for every backend: dispatch a chunk of steps, read the chunk before, tell everyone.
 
 The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of
-the chunk before, so the device never waits for Python. Now and then a step is taken by the measured
-form of the same step, which also returns gradient norms and update ratios. From time to time the
-state is kept; when a loss is not finite, the loop goes back to the last good state.
+the chunk before, so the device never waits for Python. Now and then a step is measured: it is the
+same step, and its gradients, updates and activations are read. From time to time the state is kept;
+when a loss is not finite, the loop goes back to the last good state.
 """
 
 import contextlib
@@ -232,6 +232,8 @@ class Loop(Obeying):
                 time=time.time(),
                 gradient_norm=found.gradient_norm,
                 update_ratio=found.update_ratio,
+                activations=found.activations,
+                histograms=found.histograms,
             )
         )
 

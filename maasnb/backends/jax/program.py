@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from maasnb.backends.jax.measuring import Measurement
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import make_transformation, refuse_unusable
@@ -158,26 +159,25 @@ class JaxProgram:
         rows: Rows,
         lr: Array | float,
         clip: float | None = None,
-    ) -> tuple[JaxState, JaxLosses, tuple[jax.Array, jax.Array]]:
-        """Take one step and measure its gradients and updates."""
+        *,
+        full: bool = True,
+    ) -> tuple[JaxState, JaxLosses, Measurement]:
+        """Measure what a step does, then take it as any other: no bit can differ."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
-        leaves, losses, norms = self._steps.measured(
-            state.leaves, placed.inputs, placed.targets, *_given(rows, rates, clip)
+        given = _given(rows, rates, clip)
+        found = self._steps.statistics(
+            state.leaves, placed.inputs, placed.targets, *given, full=full
         )
-        return JaxState(leaves), JaxLosses([losses], rows.counts), norms
+        return *self.chunk(state, placed, rows, lr, clip), found
 
     def host(self, losses: JaxLosses) -> Array:
         """Wait for losses."""
         examples = np.concatenate(jax.device_get(losses.parts))[: len(losses.counts)]
         return examples.sum(axis=1, dtype=np.float64) / losses.counts
 
-    def host_statistics(self, statistics: tuple[jax.Array, jax.Array]) -> Statistics:
+    def host_statistics(self, statistics: Measurement) -> Statistics:
         """Wait for statistics."""
-        gradients, ratios = (np.asarray(norms).tolist() for norms in statistics)
-        return Statistics(
-            gradient_norm=dict(zip(self._names, gradients, strict=True)),
-            update_ratio=dict(zip(self._names, ratios, strict=True)),
-        )
+        return statistics.on_host(self._names)
 
     def evaluate(self, state: JaxState, placed: JaxPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""

@@ -5,6 +5,9 @@ generators are seeded from the run's seed and the step's number, so dropout need
 state; the generators' own state is put back after each chunk.
 """
 
+# torch documents `torch._foreach_*` without its typing stubs exporting them.
+# pyright: reportPrivateImportUsage=false
+
 import contextlib
 import copy
 import dataclasses
@@ -18,7 +21,9 @@ from torch import Tensor, nn
 
 from maasnb.backends.protocol import PLAIN, Array, Evaluation, Statistics
 from maasnb.backends.torch.losses import head, loss_function
+from maasnb.backends.torch.measuring import Measurement, Seen, counts_of, norms_of
 from maasnb.backends.torch.updates import TorchState, Updates
+from maasnb.backends.torch.watching import Watcher
 from maasnb.datasets.batches import Rows
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
@@ -37,14 +42,6 @@ class TorchPlaced:
 
     inputs: Tensor
     targets: Tensor
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TorchStatistics:
-    """Hold the statistics of a step on the device, in the order of the parameters."""
-
-    gradients: Tensor
-    ratios: Tensor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,6 +95,10 @@ class TorchProgram:
         self._parameters = [parameter for name, parameter in named if name not in frozen]
         self._frozen = [parameter for name, parameter in named if name in frozen]
         self._updates = Updates(optimizer, rule, self._parameters)
+        # A compiled module would be compiled anew for being watched, with other bits perhaps.
+        self._watchable = not any(
+            type(module).__name__ == "OptimizedModule" for module in model.modules()
+        )
 
     def init(self, seed: int) -> TorchState:  # noqa: ARG002 - the seam's form
         """Make a fresh optimiser over the module's trainable parameters."""
@@ -140,56 +141,72 @@ class TorchProgram:
         rows: Rows,
         lr: Array | float,
         clip: float | None = None,
-    ) -> tuple[TorchState, Tensor, TorchStatistics]:
-        """Take one step and measure its gradients and updates."""
+        *,
+        full: bool = True,
+    ) -> tuple[TorchState, Tensor, Measurement]:
+        """Take one step and read its gradients and updates, and what the model's parts put out."""
+        passes: list[list[Seen]] | None = [] if full and self._watchable else None
         with self._training():
             (step,) = self._steps(placed, rows, lr)
-            loss = self._differentiate(step)
-            before = [parameter.detach().clone() for parameter in self._parameters]
-            gradients = [_norm(parameter.grad) for parameter in self._parameters]
+            loss = self._differentiate(step, passes)
+            weights = [parameter.detach() for parameter in self._parameters]
+            before = [weight.clone() for weight in weights]
+            gradients = [
+                torch.zeros_like(weight) if parameter.grad is None else parameter.grad
+                for parameter, weight in zip(self._parameters, weights, strict=True)
+            ]
+            norms = norms_of(gradients)
+            counts = counts_of([*gradients, *before]) if full else None
             self._updates.step(state, step.lr, clip)
-            pairs = zip(self._parameters, before, strict=True)
-            updates = [_norm(parameter.detach() - old) for parameter, old in pairs]
-            weights = [_norm(old) for old in before]
-        ratios = torch.stack(updates) / torch.stack(weights)
-        return state, loss[None], TorchStatistics(torch.stack(gradients), ratios)
+            updates = norms_of(torch._foreach_sub(weights, before))
+        found = Measurement(norms, updates / norms_of(before), counts, passes or ())
+        return state, loss[None], found
 
-    def _differentiate(self, step: TorchStep) -> Tensor:
-        """Leave a batch's gradients in the parameters; return its mean loss, without penalties."""
+    def _differentiate(self, step: TorchStep, passes: list[list[Seen]] | None = None) -> Tensor:
+        """Leave a batch's gradients in the parameters; return its mean loss, without penalties.
+
+        Where `passes` are given, what activation functions put out is added to them.
+        """
         parts, inputs, targets = self._rule.accumulate, step.inputs, step.targets
         if parts == 1:
             self._seed(step.seed, step.number)
-            loss = self._loss_of(inputs, targets)
+            loss = self._loss_of(inputs, targets, passes)
             loss.backward()
         else:
             loss = torch.zeros((), device=self._device)
             pairs = zip(inputs.split(step.part), targets.split(step.part), strict=True)
             for number, (some, theirs) in enumerate(pairs):
                 self._seed(step.seed, step.number * parts + number)
-                part = self._loss_of(some, theirs) * (len(some) / len(inputs))
+                part = self._loss_of(some, theirs, passes) * (len(some) / len(inputs))
                 part.backward()
                 loss += part.detach()
         self._updates.penalise()
         return loss.detach()
 
-    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def _loss_of(
+        self, inputs: Tensor, targets: Tensor, passes: list[list[Seen]] | None = None
+    ) -> Tensor:
+        if passes is None:
+            return self._loss(self._outputs(inputs), targets)
+        with Watcher(self._model) as watcher:
+            outputs = self._outputs(inputs)
+        passes.append(watcher.seen)
+        return self._loss(outputs, targets)
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
         if self._rule.precision == "float32":
-            return self._loss(self._model(inputs), targets)
+            return self._model(inputs)
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
             outputs = self._model(inputs)
-        return self._loss(outputs.float(), targets)
+        return outputs.float()
 
     def host(self, losses: Tensor) -> Array:
         """Wait for losses."""
         return losses.double().cpu().numpy()
 
-    def host_statistics(self, statistics: TorchStatistics) -> Statistics:
+    def host_statistics(self, statistics: Measurement) -> Statistics:
         """Wait for statistics."""
-        gradients, ratios = statistics.gradients.tolist(), statistics.ratios.tolist()
-        return Statistics(
-            gradient_norm=dict(zip(self._names, gradients, strict=True)),
-            update_ratio=dict(zip(self._names, ratios, strict=True)),
-        )
+        return statistics.on_host(self._names)
 
     def evaluate(self, state: TorchState, placed: TorchPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
@@ -292,12 +309,6 @@ class TorchProgram:
         torch.default_generator.manual_seed(number)
         if self._device.type != "cpu":
             torch.get_device_module(self._device).manual_seed(number)
-
-
-def _norm(tensor: Tensor | None) -> Tensor:
-    if tensor is None:  # a parameter that the loss does not depend on
-        return torch.zeros(())
-    return torch.linalg.vector_norm(tensor.detach())
 
 
 def _named(parts: Mapping[str, Any]) -> dict[str, Array]:
