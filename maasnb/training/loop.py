@@ -320,7 +320,7 @@ class Loop(Obeying):
             f"{where} The model holds its last good state, after step {step}. "
             f"Try a smaller learning rate{self._smaller()}"
         )
-        raise DivergedError(message, run=self._run)
+        raise DivergedError(message, run=self._run, culprit=culprit or "")
 
     def _smaller(self) -> str:
         return (
