@@ -32,6 +32,8 @@ def measure(model, *, step=0, size=30, full=True, rule=PLAIN, inputs=None):
         CLASSES,
         make_optimizer("sgd"),
         inputs=given[:2],
+        targets=classes[:2],
+        batch=10,
         ragged=batches.ragged,
         device="cpu",
         rule=rule,
@@ -337,7 +339,14 @@ def test_a_measured_step_of_an_own_module_has_the_same_bits(make):
     backend, batches, states = backend_of(plain), Batches(size=30, batch=10, seed=0), []
     for model, at in ((plain, ()), (measured, (0, 2, 3))):
         program = backend.compile(
-            model, CLASSES, make_optimizer("adam"), inputs=inputs[:2], ragged=False, device="cpu"
+            model,
+            CLASSES,
+            make_optimizer("adam"),
+            inputs=inputs[:2],
+            targets=classes[:2],
+            batch=10,
+            ragged=False,
+            device="cpu",
         )
         state, placed = program.init(0), program.place(inputs, classes)
         for step in range(6):

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from maasnb.backends.jax.calls import call, call_with_loss
 from maasnb.backends.jax.losses import head, loss_function
 from maasnb.backends.jax.measuring import (
     Activations,
@@ -28,6 +29,8 @@ from maasnb.backends.jax.measuring import (
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import clipped, make_transformation, penalised
 from maasnb.backends.jax.watching import Watched, watch
+from maasnb.parts import count
+from maasnb.parts import leaves as leaves_of
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
@@ -95,7 +98,8 @@ class Steps:
         """Take the structure; nothing is compiled yet."""
         self._structure = structure
         rule = structure.rule
-        self._loss = loss_function(structure.task, rule, ragged=structure.ragged)
+        self._own_loss = structure.task.loss == "model" and rule.loss is None
+        self._loss = loss_function(structure.task, rule)
         self._plain_loss = loss_function(structure.task, Rule(loss=rule.loss))
         self._trained = trained(rule.frozen)
         self._transformation = make_transformation(structure.optimizer)
@@ -131,7 +135,7 @@ class Steps:
         """
         parts = self._structure.rule.accumulate
         if parts == 1:
-            real = jnp.arange(len(batch.targets)) < batch.counts
+            real = jnp.arange(count(batch.targets)) < batch.counts
             return self._part(
                 params, rest, batch, (batch.inputs, batch.targets, real, batch.steps), seed
             )
@@ -146,13 +150,14 @@ class Steps:
         (gradients, rest), losses = jax.lax.scan(body, start, self._parts(batch), unroll=unroll)
         return gradients, losses.reshape(-1), rest
 
-    def _parts(self, batch: _Batch) -> tuple[jax.Array, ...]:
+    def _parts(self, batch: _Batch) -> tuple[Any, ...]:
         """Return inputs, targets, which rows are real, and numbers, by part of the batch."""
         parts = self._structure.rule.accumulate
-        real = jnp.arange(len(batch.targets)) < batch.counts
+        real = jnp.arange(count(batch.targets)) < batch.counts
         numbers = batch.steps * parts + jnp.arange(parts, dtype=batch.steps.dtype)
-        cut = (
-            each.reshape(parts, -1, *each.shape[1:]) for each in (batch.inputs, batch.targets, real)
+        cut = jax.tree.map(
+            lambda each: each.reshape(parts, -1, *each.shape[1:]),
+            (batch.inputs, batch.targets, real),
         )
         return (*cut, numbers)
 
@@ -171,33 +176,39 @@ class Steps:
         half = structure.rule.precision == "bfloat16"
 
         def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-            model, outputs = self._forward(params, inputs, random, rest)
-            losses = self._loss(outputs.astype(jnp.float32) if half else outputs, targets)
+            model = self._model(params, random, rest)
+            losses = self._losses(model, _halved(inputs) if half else inputs, targets)
             after = nnx.split(model, self._trained, nnx.RngState, ...)[3]
             if structure.ragged:
                 losses = jnp.where(real, losses, 0)
                 return losses.sum() / batch.counts, (losses, after)
-            return losses.sum() / len(batch.targets), (losses, after)
+            return losses.sum() / count(batch.targets), (losses, after)
 
         (_, (losses, after)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
         if half:  # a buffer keeps its type, or the next step would be another program
             after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
         return gradients, losses, after
 
-    def _forward(
-        self, params: nnx.State, inputs: jax.Array, random: nnx.State, rest: Tree
-    ) -> tuple[nnx.Module, Any]:
-        """Return the module in training mode after a pass, and what it put out."""
-        half = self._structure.rule.precision == "bfloat16"
-        given = _halved(params) if half else params
-        model: Any = nnx.merge(self._structure.training, given, random, rest, copy=True)
-        return model, model(_halved(inputs) if half else inputs)
+    def _model(self, params: nnx.State, random: nnx.State, rest: Tree) -> Any:  # noqa: ANN401 - a module
+        """Return the module in training mode."""
+        given = _halved(params) if self._structure.rule.precision == "bfloat16" else params
+        return nnx.merge(self._structure.training, given, random, rest, copy=True)
+
+    def _losses(self, model: Any, inputs: Tree, targets: Tree) -> jax.Array:  # noqa: ANN401 - a module
+        """Return the loss of each example; one number for a batch stands for each."""
+        if self._own_loss:
+            loss, _ = call_with_loss(model, inputs, targets)
+            return jnp.broadcast_to(loss.mean().astype(jnp.float32), (count(targets),))
+        outputs = call(model, inputs, self._structure.task.kind)
+        if self._structure.rule.precision == "bfloat16":
+            outputs = _doubled(outputs)
+        return self._loss(outputs, targets)
 
     def _take_steps(
         self,
         leaves: Leaves,
-        inputs: jax.Array,
-        targets: jax.Array,
+        inputs: Tree,
+        targets: Tree,
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
@@ -211,14 +222,14 @@ class Steps:
             after, found, _ = self._step(leaves, batch, seed, clip)
             return after, losses.at[number].set(found)
 
-        losses = jnp.zeros(batches.targets.shape[:2])
+        losses = jnp.zeros(leaves_of(batches.targets)[0].shape[:2])
         return jax.lax.fori_loop(0, count, body, (leaves, losses))
 
     def _take_one_step(
         self,
         leaves: Leaves,
-        inputs: jax.Array,
-        targets: jax.Array,
+        inputs: Tree,
+        targets: Tree,
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
@@ -230,8 +241,8 @@ class Steps:
     def _statistics(
         self,
         leaves: Leaves,
-        inputs: jax.Array,
-        targets: jax.Array,
+        inputs: Tree,
+        targets: Tree,
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
@@ -257,30 +268,43 @@ class Steps:
             for path, variable in nnx.to_flat_state(state)
         ]
 
-        def forward(weights: Tree, inputs: jax.Array, random: nnx.State) -> Any:  # noqa: ANN401 - whatever the module returns
-            return self._forward(weights[0], inputs, random, weights[1])[1]
+        def forward(weights: Tree, inputs: Tree, targets: Tree, random: nnx.State) -> Any:  # noqa: ANN401 - whatever the module returns
+            model = self._model(weights[0], random, weights[1])
+            if structure.rule.precision == "bfloat16":
+                inputs = _halved(inputs)
+            if self._own_loss:
+                return call_with_loss(model, inputs, targets)
+            return call(model, inputs, structure.task.kind)
 
-        def watched(part: tuple[jax.Array, ...]) -> list[Watched]:
-            inputs, number = part
+        def watched(part: tuple[Any, ...]) -> list[Watched]:
+            inputs, targets, number = part
             random = structure.streams.at(seed, number)
             try:
-                return watch(forward, weights, layers, inputs, random)
+                return watch(forward, weights, layers, inputs, targets, random)
             except Exception as error:  # noqa: BLE001 - what cannot be watched can be trained
                 warnings.warn(f"maasnb cannot watch the activations: {error!r}", stacklevel=2)
                 return []
 
-        inputs, _, real, numbers = self._parts(batch)
-        return activations_of(watched, (inputs, numbers), real, looped=structure.looped)
+        inputs, targets, real, numbers = self._parts(batch)
+        parts = (inputs, targets, numbers)
+        return activations_of(watched, parts, real, looped=structure.looped)
 
-    def _outputs(
-        self, leaves: Leaves, inputs: jax.Array, targets: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        structure = self._structure
+    def _outputs(self, leaves: Leaves, inputs: Tree, targets: Tree) -> tuple[Any, jax.Array]:
+        """Return what an evaluation keeps of the outputs, and the sum of the losses."""
+        structure, task = self._structure, self._structure.task
         params, _, rest = jax.tree.unflatten(structure.tree, leaves)
         streams = structure.streams.at(0, 0)  # an evaluated model draws nothing
         model = nnx.merge(structure.evaluation, params, streams, rest, copy=True)
-        output: jax.Array = model(inputs)
-        return head(structure.task, output), self._plain_loss(output, targets).sum()
+        if self._own_loss:
+            loss, outputs = call_with_loss(model, inputs, targets)
+            losses = jnp.broadcast_to(loss.mean(), (count(targets),))
+        else:
+            outputs = call(model, inputs, task.kind)
+            losses = self._plain_loss(outputs, targets)
+        if not task.outputs:
+            return None, losses.sum()
+        judged = outputs.argmax(axis=-1) if task.positions else head(task, outputs)
+        return judged, losses.sum()
 
 
 @lru_cache(maxsize=32)
@@ -296,11 +320,11 @@ def compiled_steps(structure: Structure) -> Steps:
         return Steps(structure)
 
 
-def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[Any, ...]) -> _Batch:
+def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...]) -> _Batch:
     indices, counts, steps, rates = rows
     return _Batch(
-        inputs=jnp.take(inputs, indices, axis=0),
-        targets=jnp.take(targets, indices, axis=0),
+        inputs=jax.tree.map(lambda part: jnp.take(part, indices, axis=0), inputs),
+        targets=jax.tree.map(lambda part: jnp.take(part, indices, axis=0), targets),
         counts=counts,
         steps=steps,
         rates=rates,
@@ -311,4 +335,11 @@ def _halved(tree: Any) -> Any:  # noqa: ANN401 - any tree of arrays
     """Return a tree with its float32 arrays in bfloat16."""
     return jax.tree.map(
         lambda leaf: leaf.astype(jnp.bfloat16) if leaf.dtype == jnp.float32 else leaf, tree
+    )
+
+
+def _doubled(tree: Any) -> Any:  # noqa: ANN401 - any tree of arrays
+    """Return a tree with its bfloat16 arrays in float32."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.bfloat16 else leaf, tree
     )

@@ -18,7 +18,7 @@ from maasnb.backends.activations import BOUNDED, FLAT, as_counts, described, uni
 from maasnb.backends.protocol import Statistics
 from maasnb.events import HISTOGRAM_BINS, HISTOGRAM_LOW
 
-__all__ = ["Measurement", "Seen", "counts_of", "norms_of", "see"]
+__all__ = ["Measurement", "Passes", "Seen", "counts_of", "norms_of", "see"]
 
 _EXPONENT_BIAS = 127  # of float32
 
@@ -42,6 +42,10 @@ class Seen:
     moments: Tensor
     alive: Tensor
     counts: Tensor
+
+
+Passes = list[list[Seen]]
+"""What was seen in each pass, one for each part of a batch."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

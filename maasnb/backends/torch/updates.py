@@ -85,7 +85,8 @@ class Updates:
         for group, rate in zip(state.optimizer.param_groups, state.rates, strict=True):
             group["lr"] = lr * rate
         state.optimizer.step()
-        state.optimizer.zero_grad()
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _cut(self, clip: float | None) -> None:
         limit = self._rule.clip_value

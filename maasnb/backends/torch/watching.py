@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.overrides import TorchFunctionMode
 
 from maasnb.backends.activations import MOST_WATCHED
-from maasnb.backends.torch.measuring import Seen, see
+from maasnb.backends.torch.measuring import Passes, Seen, see
 
 __all__ = ["Watcher"]
 
@@ -42,16 +42,13 @@ _CLAMPS = (torch.clamp, torch.clamp_min, Tensor.clamp, Tensor.clamp_min, Tensor.
 
 
 class Watcher(TorchFunctionMode):
-    """See what a module's activation functions put out, while it is entered.
+    """See what a module's activation functions put out, while it is entered."""
 
-    Attributes:
-        seen: one entry for each call, in order.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        """Take the module; nothing is hooked yet."""
+    def __init__(self, model: nn.Module, passes: Passes) -> None:
+        """Take the module, and where to add what is seen in a pass; nothing is hooked yet."""
         super().__init__()
-        self.seen: list[Seen] = []
+        self._seen: list[Seen] = []
+        passes.append(self._seen)
         self._layers = {
             module: name
             for name, module in model.named_modules()
@@ -93,10 +90,10 @@ class Watcher(TorchFunctionMode):
         name = _FUNCTIONS.get(func)
         if name is None and func in _CLAMPS:  # a ReLU written by hand: x.clamp(min=0)
             name = "relu" if _is_relu(*args[1:], **kwargs) else None
-        if name and isinstance(output, Tensor) and output.ndim and len(self.seen) < MOST_WATCHED:
+        if name and isinstance(output, Tensor) and output.ndim and len(self._seen) < MOST_WATCHED:
             module = self._present
             layer = "" if module is None else self._layers[module]
-            self.seen.append(see(layer, name, output, channels=_is_channels_first(module)))
+            self._seen.append(see(layer, name, output, channels=_is_channels_first(module)))
         return output
 
     def _note(self, module: nn.Module, *_: Any) -> None:  # noqa: ANN401 - what the layer is given
