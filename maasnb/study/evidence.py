@@ -140,14 +140,29 @@ class Evidence:
         """Return the loss of always giving the same best answer; None where it is not known."""
         run, targets = self.run, self.run.data.train.targets
         settings = run.settings
-        if settings.get("loss") not in LOSSES or settings.get("class_weights"):
+        known = settings.get("loss") in LOSSES and settings.get("loss") != "model"
+        if not known or settings.get("class_weights") or not isinstance(targets, np.ndarray):
             return None
+        if run.data.stream is not None:  # of whose targets only the first batch is known
+            return math.log(len(run.task.labels)) if len(run.task.labels) > 1 else None
         if run.task.kind == "classification":
-            share = np.bincount(targets, minlength=len(run.task.labels)) / len(targets)
-            return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+            counts = np.bincount(targets[targets >= 0].ravel())
+            share = counts[counts > 0] / counts.sum()
+            return float(-(share * np.log(share)).sum())
         if run.task.loss == "mae":
             return float(np.abs(targets - np.median(targets, axis=0)).mean())
         return float(targets.var(axis=0).mean())
+
+    @functools.cached_property
+    def classes(self) -> Array | None:
+        """Return how many training examples each class has; None where they have no one class."""
+        run = self.run
+        y = run.data.train.y
+        if run.task.kind != "classification" or run.data.stream is not None:
+            return None
+        if not isinstance(y, np.ndarray) or y.ndim != 1 or len(run.task.labels) < 2:
+            return None
+        return np.bincount(y, minlength=len(run.task.labels))
 
 
 def layer_of(parameter: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from maasnb.errors import DataError
+from maasnb.parts import named, taken
 from maasnb.records.run import Run
 from maasnb.study.evidence import Evidence, counted, shown
 from maasnb.study.reports import Report
@@ -25,6 +26,7 @@ _SHOWN = 16
 _MOST_SUSPECTS = 64
 _FEWEST_EPOCHS = 3
 _SURPRISING = -math.log(0.2)  # the mean loss of a class that is given a fifth of the probability
+_RARE = 8.0  # times the median loss
 _SURE = 0.8
 _HALF_LEARNT = 0.5  # of the loss of always giving the same answer
 _FAR = 100.0  # of the median loss, for values: a squared error ten times the usual one
@@ -41,7 +43,7 @@ def suspects(run: Run, chance: float | None) -> Array:
     """
     losses = run.history.examples
     none = np.zeros(0, dtype=np.int64)
-    if losses is None or not chance:
+    if losses is None or not chance or run.task.positions:
         return none
     mean, last = losses.mean, losses.last.copy()
     seen = (losses.count >= _FEWEST_EPOCHS) & np.isfinite(mean)
@@ -50,10 +52,11 @@ def suspects(run: Run, chance: float | None) -> Array:
     if run.task.kind == "regression":
         far = max(_FAR * float(np.median(mean[seen])), chance)
         return _worst(seen & (mean > far) & (last > far), mean)
+    surprising = max(_SURPRISING, _RARE * float(np.median(mean[seen])))
     if run.status in ("running", "paused"):
         sure = -math.log(1 - _SURE)  # as little as this is left for the target
-        return _worst(seen & (mean > _SURPRISING) & (last > sure), mean)
-    rows = _worst(seen & (mean > _SURPRISING), mean)
+        return _worst(seen & (mean > surprising) & (last > sure), mean)
+    rows = _worst(seen & (mean > surprising), mean)
     if not len(rows):
         return none
     answers, confidence = _answers(run, rows)
@@ -80,19 +83,18 @@ def examples_report(run: Run) -> Report:
     suspected = suspects(run, Evidence.of(run).chance)[: _SHOWN * 3 // 4]
     hard = _worst(np.isfinite(mean), mean)
     rows = np.concatenate([suspected, hard[~np.isin(hard, suspected)]])[:_SHOWN]
-    named = _named(run, rows)
+    told = _named(run, rows)
     marks = ["warn" if row in suspected else "" for row in rows]
     images = _images(run, rows)
     table = [
         (mark, str(row), *words, shown(float(mean[row])))
-        for mark, row, words in zip(marks, rows, named, strict=True)
+        for mark, row, words in zip(marks, rows, told, strict=True)
     ]
     columns = ("", "row", "target", "answer", "sure", "mean loss")
     if images is None:
-        split = run.data.train
         columns += ("example",)
         table = [
-            (*line, _in_words(split.x[row], run.data.features))
+            (*line, _in_words(taken(run.data.train.x, row), run.data.features))
             for line, row in zip(table, rows, strict=True)
         ]
     return Report(
@@ -108,9 +110,9 @@ def examples_report(run: Run) -> Report:
             "mean_loss": mean[rows],
             "last_loss": losses.last[rows],
             "suspected": np.isin(rows, suspected),
-            "targets": np.array([words[0] for words in named]),
-            "answers": np.array([words[1] for words in named]),
-            "sure": np.array([words[2] for words in named]),
+            "targets": np.array([words[0] for words in told]),
+            "answers": np.array([words[1] for words in told]),
+            "sure": np.array([words[2] for words in told]),
             **({} if images is None else {"images": images}),
         },
     )
@@ -150,31 +152,32 @@ def _worst(chosen: Array, mean: Array) -> Array:
 
 def _answers(run: Run, rows: Array) -> tuple[Array, Array]:
     """Return the class that the model gives each example, and how sure it is."""
-    said = run.predict(run.data.train.x[rows])
+    said = run.predict(taken(run.data.train.x, rows))
     if said.shape[1] == 1:
         said = np.concatenate([1 - said, said], axis=1)
     return said.argmax(axis=1), said.max(axis=1)
 
 
 def _named(run: Run, rows: Array) -> list[tuple[str, str, str]]:
-    """Return the target, the model's answer and how sure it is, in words."""
-    labels, y = run.task.labels, run.data.train.y[rows]
-    asked = run.status not in ("running", "paused")
+    """Return the target, the model's answer and how sure it is, in words; `-` for what is not."""
+    y: Any = run.data.train.y
+    asked = run.status not in ("running", "paused")  # else the model is at work
+    if not isinstance(y, np.ndarray) or run.task.kind == "own" or run.task.positions:
+        return [("-", "-", "-")] * len(rows)
     if run.task.kind == "regression":
-        said = run.predict(run.data.train.x[rows]) if asked else None
-        targets = [", ".join(map(shown, each)) for each in y.tolist()]
-        answers = (
-            ["-"] * len(rows)
-            if said is None
-            else [", ".join(map(shown, each)) for each in said.tolist()]
-        )
+        targets = [", ".join(map(shown, each)) for each in y[rows].tolist()]
+        if not asked:
+            return [(target, "-", "-") for target in targets]
+        said = run.predict(taken(run.data.train.x, rows)).tolist()
+        answers = [", ".join(map(shown, each)) for each in said]
         return [(target, answer, "-") for target, answer in zip(targets, answers, strict=True)]
-    if not asked:  # the model is at work
-        return [(labels[target], "-", "-") for target in y]
+    labels = [run.task.labels[target] for target in y[rows]]
+    if not asked or not run.task.outputs:
+        return [(label, "-", "-") for label in labels]
     classes, confidence = _answers(run, rows)
     return [
-        (labels[target], labels[answer], f"{sure:.0%}")
-        for target, answer, sure in zip(y, classes, confidence, strict=True)
+        (label, run.task.labels[answer], f"{sure:.0%}")
+        for label, answer, sure in zip(labels, classes, confidence, strict=True)
     ]
 
 
@@ -190,6 +193,8 @@ def _notes(suspected: int) -> tuple[str, ...]:
 
 def _images(run: Run, rows: Array) -> Array | None:
     split = run.data.train
+    if not isinstance(split.x, np.ndarray):
+        return None
     shape = image_shape(split.x.shape[1:], run.data.features)
     if shape is None or split.x.dtype.kind not in "fiub":
         return None
@@ -201,11 +206,13 @@ def _images(run: Run, rows: Array) -> Array | None:
 
 def _in_words(example: Any, features: tuple[str, ...]) -> str:  # noqa: ANN401 - a raw example
     """Return the beginning of a row or a text."""
+    if isinstance(example, dict | tuple):
+        return "; ".join(f"{name} {_in_words(part, ())}" for name, part in named(example, "x"))
     if np.ndim(example) == 0:
         text = str(example)
         return f"{text[:57]}..." if len(text) > 60 else text
     values = np.asarray(example).ravel()
-    named = [
-        f"{name} {shown(float(value))}" for name, value in zip(features, values[:3], strict=False)
-    ]
-    return ", ".join(named) + (", ..." if len(values) > 3 else "")
+    told = [f"{value:.4g}" for value in values[:3].tolist()]
+    if len(features) == len(values):
+        told = [f"{name} {value}" for name, value in zip(features, told, strict=False)]
+    return ", ".join(told) + (", ..." if len(values) > 3 else "")

@@ -55,11 +55,9 @@ def diverged(evidence: Evidence, found: Found) -> Finding | None:
 
 def unbalanced_classes(evidence: Evidence, found: Found) -> Finding | None:
     """Find classes with few examples beside others."""
-    run = evidence.run
-    labels = run.task.labels
-    if not labels or run.settings.get("class_weights"):
+    counts, labels = evidence.classes, evidence.run.task.labels
+    if counts is None or evidence.run.settings.get("class_weights"):
         return None
-    counts = np.bincount(run.data.train.y, minlength=len(labels))
     least, most = int(counts.argmin()), int(counts.argmax())
     if counts[most] < _UNBALANCED * counts[least]:
         return None
@@ -149,7 +147,8 @@ def overfitting(evidence: Evidence, found: Found) -> Finding | None:
 def underfitting(evidence: Evidence, found: Found) -> Finding | None:
     """Find a loss that has stopped falling with most still to learn."""
     chance, loss, course = evidence.chance, evidence.last_loss, evidence.course
-    if not chance or len(course) < 4 or found.keys() - _BESIDE:
+    sequences = bool(evidence.run.task.positions)  # text always leaves most to be guessed
+    if not chance or sequences or len(course) < 4 or found.keys() - _BESIDE:
         return None
     later = course[len(course) // 2 :]
     halves = [part.mean() for part in np.array_split(later, 2)]

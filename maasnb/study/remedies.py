@@ -1,7 +1,6 @@
 """Remedies that several illnesses share, as words with what to type."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +14,10 @@ _HEALTHY_RATIO = 1e-3  # of an update to the weight that it changes
 
 def scaled_inputs(evidence: Evidence) -> str:
     """Return the remedy for inputs that are far from 1; empty where they are not."""
-    inputs: Any = evidence.run.data.train.inputs
-    if not np.issubdtype(inputs.dtype, np.floating) or not np.abs(inputs).max() > _LARGE_INPUTS:
+    inputs = evidence.run.data.train.inputs
+    if not isinstance(inputs, np.ndarray) or not np.issubdtype(inputs.dtype, np.floating):
+        return ""
+    if not np.abs(inputs).max() > _LARGE_INPUTS:
         return ""
     size = shown(float(np.abs(inputs).max()))
     return f"Scale the inputs, which go up to {size}. Type: mb.data(x, y, prep=[mb.standardize()])"

@@ -61,10 +61,11 @@ def _activations(evidence: Evidence) -> str:
 
 
 def _data(evidence: Evidence) -> str:
-    train, labels = evidence.run.data.train, evidence.run.task.labels
-    if not labels:
-        return f"{len(train)} training examples"
-    counts = np.bincount(train.y, minlength=len(labels))
+    data, counts = evidence.run.data, evidence.classes
+    if data.stream is not None:
+        return ""
+    if counts is None:
+        return f"{len(data.train)} training examples"
     return f"{counts.min()} to {counts.max()} training examples a class"
 
 
