@@ -1,9 +1,9 @@
 """The one loop, for every backend: dispatch a chunk of steps, read the chunk before, tell everyone.
 
 The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of
-the chunk before, so the device never waits for Python. Now and then a step is taken by the measured
-form of the same step, which also returns gradient norms and update ratios. From time to time the
-state is kept; when a loss is not finite, the loop goes back to the last good state.
+the chunk before, so the device never waits for Python. Now and then a step is measured: it is the
+same step, and its gradients, updates and activations are read. From time to time the state is kept;
+when a loss is not finite, the loop goes back to the last good state.
 """
 
 import contextlib
@@ -280,7 +280,7 @@ class Loop(Obeying):
             return
         lr = self._rate_at(self._step)
         self._state, losses, statistics = self._program.statistics(
-            self._state, placed, rows, lr, self._clip
+            self._state, placed, rows, lr, self._clip, full=self._plan.record == "full"
         )
         self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
@@ -292,6 +292,8 @@ class Loop(Obeying):
                 time=time.time(),
                 gradient_norm=found.gradient_norm,
                 update_ratio=found.update_ratio,
+                activations=found.activations,
+                histograms=found.histograms,
             )
         )
 
@@ -394,7 +396,7 @@ class Loop(Obeying):
             f"{where} The model holds its last good state, after step {step}. "
             f"Try a smaller learning rate{self._smaller()}"
         )
-        raise DivergedError(message, run=self._run)
+        raise DivergedError(message, run=self._run, culprit=culprit or "")
 
     def _smaller(self) -> str:
         return (
