@@ -324,11 +324,11 @@ class Loop(Obeying):
             self._run.emit(
                 Stepped(
                     step=pending.step - len(losses) + len(good),
-                    time=time.time(),
+                    time=round(time.time(), 3),
                     losses=tuple(good.tolist()),
                     lr=pending.lr,
                     samples=pending.samples,
-                    seconds=seconds,
+                    seconds=round(seconds, 6),
                 )
             )
         if len(bad):
