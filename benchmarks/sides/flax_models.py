@@ -40,12 +40,12 @@ class TextClassifier(nnx.Module):
 
 
 class Convolutional(nnx.Module):
-    """Two convolutions of 16 and 32 channels, each with pooling, on images [batch, 28, 28]."""
+    """Two convolutions of 8 and 16 channels, each with pooling, on images [batch, 28, 28]."""
 
     def __init__(self, classes: int, rngs: nnx.Rngs) -> None:
-        self.first = nnx.Conv(1, 16, (3, 3), rngs=rngs)
-        self.second = nnx.Conv(16, 32, (3, 3), rngs=rngs)
-        self.head = nnx.Linear(32 * 7 * 7, classes, rngs=rngs)
+        self.first = nnx.Conv(1, 8, (3, 3), rngs=rngs)
+        self.second = nnx.Conv(8, 16, (3, 3), rngs=rngs)
+        self.head = nnx.Linear(16 * 7 * 7, classes, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.max_pool(nnx.relu(self.first(x[..., None])), (2, 2), strides=(2, 2))

@@ -83,9 +83,9 @@ def _convolutional(workload: Workload) -> Any:
         [
             keras.Input((28, 28)),
             layers.Reshape((28, 28, 1)),
-            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
             layers.MaxPooling2D(2),
-            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
             layers.MaxPooling2D(2),
             layers.Flatten(),
             layers.Dense(workload.classes),

@@ -37,13 +37,13 @@ class TextClassifier(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Two convolutions of 16 and 32 channels, each with pooling, on images [batch, 28, 28]."""
+    """Two convolutions of 8 and 16 channels, each with pooling, on images [batch, 28, 28]."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(1, 16, 3, padding=1)
-        self.second = nn.Conv2d(16, 32, 3, padding=1)
-        self.head = nn.Linear(32 * 7 * 7, classes)
+        self.first = nn.Conv2d(1, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 16, 3, padding=1)
+        self.head = nn.Linear(16 * 7 * 7, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.max_pool2d(functional.relu(self.first(x[:, None])), 2)
