@@ -4,8 +4,8 @@ Run `python benchmarks/control.py background`, `... retraces` or `... latency`.
 
 `background` compares, in a real Jupyter kernel, a run that a cell waits for with the same run in
 the background of an idle kernel that is sent five messages a second, each of which sets the
-learning rate. `retraces` counts what JAX traces and compiles while the learning rate is set 100 times.
-`latency` measures how long `run.pause()` takes, and `run.stop()` until the run has ended.
+learning rate. `retraces` counts what JAX traces and compiles while the learning rate is set 100
+times. `latency` measures how long `run.pause()` takes, and `run.stop()` until the run has ended.
 """
 
 import argparse

@@ -17,12 +17,12 @@ from typing import Any
 
 from benchmarks.sides.workloads import load
 
-__all__ = ["Side"]
+__all__ = ["SIDES", "Side"]
 
 ROOT = Path(__file__).parents[2]
 
 # Where each side is prepared: by framework and name.
-_SIDES = {
+SIDES = {
     ("torch", "maasnb"): "ours:prepare_torch",
     ("torch", "hand-written"): "torch_loops:prepare_plain",
     ("torch", "best-hand-written"): "torch_loops:prepare_best",
@@ -119,7 +119,7 @@ def prepare(
     framework: str, name: str, workload: str, *, quick: bool, validate: bool
 ) -> Callable[[], float]:
     """Return the function that trains once and returns the seconds."""
-    module, function = _SIDES[framework, name].split(":")
+    module, function = SIDES[framework, name].split(":")
     options: dict[str, Any] = {"validate": validate} if name == "maasnb" else {}
     maker = getattr(importlib.import_module(f"benchmarks.sides.{module}"), function)
     return maker(load(workload, framework, quick=quick), **options)
