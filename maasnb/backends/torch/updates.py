@@ -98,11 +98,15 @@ class Updates:
         """
         if self._optimizer.own is not None or self._optimizer.name not in ("adam", "adamw"):
             return False
-        gradients = [each.grad for each in self._parameters]
-        if any(gradient is None for gradient in gradients):
+        gradients = [each.grad for each in self._parameters if each.grad is not None]
+        if len(gradients) < len(self._parameters):
             return False
-        fields = [state.optimizer.state.get(each) for each in self._parameters]
-        if not all(fields) or len({(each.device, each.dtype) for each in self._parameters}) > 1:
+        memory = state.optimizer.state
+        fields = [memory[each] for each in self._parameters if memory.get(each)]
+        if (
+            len(fields) < len(gradients)
+            or len({(each.device, each.dtype) for each in self._parameters}) > 1
+        ):
             return False
         numbers = dict(self._optimizer.numbers)
         steps, means, squares = (
