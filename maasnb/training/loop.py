@@ -277,8 +277,9 @@ class Loop(Obeying):
         if self._stream_ended:
             return
         lr = self._rate_at(self._step)
+        full = self._plan.record == "full"
         self._state, losses, statistics = self._program.statistics(
-            self._state, placed, rows, lr, self._clip
+            self._state, placed, rows, lr, self._clip, full=full
         )
         self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
