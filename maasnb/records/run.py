@@ -20,7 +20,7 @@ from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, MaasError, TrainingError, WorkspaceError
 from maasnb.events import Ended, Event, Warned
 from maasnb.parts import Parts, leaves, named
-from maasnb.records.control import steering_from
+from maasnb.records.control import KNOBS, steering_from
 from maasnb.records.history import History
 from maasnb.records.observing import enlist, observe, observers_told, occupy, release
 from maasnb.records.record import Record
@@ -47,6 +47,7 @@ class Run(Steerable):
         data: what the model is trained on.
         task: what it is trained for.
         settings: the options of the run, as `run.json` has them.
+        knobs: what `run.set` can change, as it is set now: `lr` before the schedule, and `clip`.
         environment: the versions of what ran.
         options: what `mb.train` was given or took by default.
         epochs: how many passes over the training split the run is to make.
@@ -81,6 +82,7 @@ class Run(Steerable):
         self.data = data
         self.task = task
         self.settings = dict(settings)
+        self.knobs: dict[str, float | None] = {name: self.settings.get(name) for name in KNOBS}
         self.environment = dict(environment)
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch

@@ -37,9 +37,9 @@ def fork_run(start: Starter, run: Run, step: int | None, changes: Mapping[str, A
     """
     options, handling = split_changes(run.options, changes)
     mark, arrays = _state_of(run, step)
-    knob = mark.knobs.get("lr")
-    if "lr" not in changes and knob is not None and knob != run.settings["lr"]:
-        options["lr"] = knob
+    for name, value in mark.knobs.items():
+        if name not in changes and value != run.settings[name]:
+            options[name] = value
     model = run.backend.copy(run.model)
     if "optimizer" in changes:  # its state fits no other rule: only the weights are taken over
         load_weights(run.backend, model, run.data, run.task, run.options, arrays)

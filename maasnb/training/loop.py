@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Beginning:
     Attributes:
         step: how many steps were taken before.
         arrays: the state; None for a fresh one, of the model's present parameters.
-        lr: the learning rate set by then; None for the run's own.
+        knobs: what was set by then, by name; the run's own where nothing was.
         schedule: what is known to be done by the way.
         first: the step of the run's first checkpoint.
         complaints: what a person should know.
@@ -48,7 +49,7 @@ class Beginning:
 
     step: int = 0
     arrays: Any = None
-    lr: float | None = None
+    knobs: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
     first: int = 0
     complaints: tuple[str, ...] = ()
@@ -92,10 +93,11 @@ class Loop(Obeying):
     ) -> None:
         """Take what the run is made of; nothing is done yet."""
         self._beginning = beginning or Beginning()
-        now = self._beginning.lr
-        super().__init__(run, program, plan.lr if now is None else now, self._beginning.schedule)
+        knobs = {"lr": plan.lr, "clip": plan.clip, **self._beginning.knobs}
+        super().__init__(
+            run, program, knobs["lr"] or plan.lr, knobs["clip"], self._beginning.schedule
+        )
         self._plan = plan
-        self._clip = plan.clip
         self._best: Any = None
         self._step = self._beginning.step
         self._keeper = Keeper(run, program, checkpoint_s)
@@ -185,7 +187,7 @@ class Loop(Obeying):
         run.hand_over = self._hand_over_inside
 
     def _take_all_steps(self) -> None:
-        every = self._plan.validate_every
+        every = self._plan.validate_every if self._validation is not None else self._run.total_steps
         while self._goes_on():
             fixed = self._next_fixed_measurement()
             if self._measures and (self._step == fixed or self._pacer.wants_statistics()):
@@ -209,8 +211,8 @@ class Loop(Obeying):
         return self._plan.schedule.rates(self._lr, first, count)
 
     def _rate_at(self, step: int) -> float:
-        """Return the learning rate that a step was or would be taken with."""
-        return float(self._plan.schedule.rates(self._lr_at(step), step, 1)[0])
+        """Return the scheduled learning rate that a step was or would be taken with."""
+        return float(self._plan.schedule.rates(self._knobs_at(step)[0], step, 1)[0])
 
     def _goes_on(self) -> bool:
         """Obey, then say whether there is another step to take."""
@@ -277,9 +279,8 @@ class Loop(Obeying):
         if self._stream_ended:
             return
         lr = self._rate_at(self._step)
-        full = self._plan.record == "full"
         self._state, losses, statistics = self._program.statistics(
-            self._state, placed, rows, lr, self._clip, full=full
+            self._state, placed, rows, lr, self._clip, full=self._plan.record == "full"
         )
         self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
@@ -323,11 +324,11 @@ class Loop(Obeying):
             self._run.emit(
                 Stepped(
                     step=pending.step - len(losses) + len(good),
-                    time=time.time(),
+                    time=round(time.time(), 3),
                     losses=tuple(good.tolist()),
                     lr=pending.lr,
                     samples=pending.samples,
-                    seconds=seconds,
+                    seconds=round(seconds, 6),
                 )
             )
         if len(bad):
@@ -381,7 +382,9 @@ class Loop(Obeying):
     def _go_back(self, bad_step: int, loss: float) -> None:
         """Find the last good state by repeating steps from a kept one, restore it, and raise."""
         self._pending = None
-        state, step, culprit = self._keeper.replay(bad_step, self._feed, self._rate_at, self._clip)
+        state, step, culprit = self._keeper.replay(
+            bad_step, self._feed, lambda step: (self._rate_at(step), self._knobs_at(step)[1])
+        )
         self._state, self._step = state, step
         words = f"The run went back to its last good state, after step {step}."
         self._warn(words)

@@ -59,8 +59,7 @@ class KeptStates:
         self,
         bad_step: int,
         feed: Feed,
-        lr_at: Callable[[int], float],
-        clip: float | None = None,
+        knobs_at: Callable[[int], tuple[float, float | None]],
     ) -> tuple[Any, int, str | None]:
         """Return the last good state, its step, and the parameter that went bad first.
 
@@ -77,7 +76,7 @@ class KeptStates:
             while step <= bad_step:
                 placed, rows = feed.take(step, 1)
                 state, losses, statistics = self._program.statistics(
-                    state, placed, rows, lr_at(step), clip
+                    state, placed, rows, *knobs_at(step)
                 )
                 found = self._program.host_statistics(statistics)
                 culprit = _first_not_finite(found)

@@ -321,9 +321,16 @@ def test_class_weights_work_with_two_classes_and_one_output(backend):
     inputs, classes = examples(40)
     yes = (classes == 1).astype(np.int32)
     program = backend.compile(
-        model, task, make_optimizer("sgd"), inputs=inputs[:2], targets=np.zeros(2, np.int32), batch=len(inputs), ragged=False, device=None,
+        model,
+        task,
+        make_optimizer("sgd"),
+        inputs=inputs[:2],
+        targets=yes[:2],
+        batch=len(inputs),
+        ragged=False,
+        device=None,
         rule=Rule(class_weights=(1.0, 4.0)),
-    )  # fmt: skip
+    )
     p = backend.predict(model, task, inputs)[:, 0].astype(np.float64)
     expected = (np.where(yes, -np.log(p), -np.log1p(-p)) * np.where(yes, 4.0, 1.0)).mean()
     rows = Batches(size=40, batch=40, seed=0).rows(0, 1)

@@ -163,8 +163,7 @@ class JaxProgram:
         # A smaller batch is a step of its own shape.
         parts = []
         for step in range(len(rows)):
-            one = rows.at(step)
-            whole = Rows(one.first, one.seed, one.indices[:, : one.counts[0]], one.counts)
+            whole = _without_padding(rows.at(step))
             state, losses = self._dispatch_one(state, placed, whole, rates[step : step + 1], clip)
             parts += [jnp.broadcast_to(part[:, :1], (1, self._batch)) for part in losses.parts]
         return state, JaxLosses(parts, rows.counts)
@@ -213,7 +212,7 @@ class JaxProgram:
     ) -> tuple[JaxState, JaxLosses, Measurement]:
         """Measure what a step does, then take it as any other: no bit can differ."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
-        given = _given(rows, rates, clip)
+        given = _given(_without_padding(rows) if self._one_number else rows, rates, clip)
         found = self._steps.statistics(
             state.leaves, placed.inputs, placed.targets, *given, full=full
         )
@@ -237,10 +236,11 @@ class JaxProgram:
         """Return the mean loss and the outputs over a split."""
         total, outputs, rows = 0.0, [], count(placed.targets)
         for start in range(0, rows, self._evaluated):
-            part = slice(start, start + self._evaluated)
-            output, loss = self._steps.outputs(
-                state.leaves, taken(placed.inputs, part), taken(placed.targets, part)
-            )
+            inputs, targets = placed.inputs, placed.targets
+            if rows > self._evaluated:  # cutting arrays on the device costs as much as a step
+                part = slice(start, start + self._evaluated)
+                inputs, targets = taken(inputs, part), taken(targets, part)
+            output, loss = self._steps.outputs(state.leaves, inputs, targets)
             total += float(loss)
             if self._task.outputs:
                 outputs.append(np.asarray(output))
@@ -315,13 +315,20 @@ def _numbers_of(task: Task) -> int:
     return max(math.prod(task.positions) * task.outputs, 1)
 
 
+def _without_padding(rows: Rows) -> Rows:
+    """Return the rows of one step as they are."""
+    return Rows(rows.first, rows.seed, rows.indices[:, : rows.counts[0]], rows.counts)
+
+
 def _given(
     rows: Rows, rates: Array, clip: float | None, capacity: int | None = None
 ) -> tuple[tuple[Array, ...], Any, Any]:
     """Return what a compiled step is given; strong types, so that nothing is traced twice."""
     padding = (capacity or len(rows)) - len(rows)
     steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
-    indices = np.pad(rows.indices, ((0, padding), (0, 0)))
-    counts = np.pad(rows.counts, (0, padding), constant_values=1)
+    parts = (rows.indices, rows.counts, rates)
+    if padding:
+        parts = tuple(np.concatenate([p, np.ones((padding, *p.shape[1:]), p.dtype)]) for p in parts)
+    indices, counts, rates = parts
     limit = None if clip is None else np.float32(clip)
-    return (indices, counts, steps, np.pad(rates, (0, padding))), np.uint32(rows.seed), limit
+    return (indices, counts, steps, rates), np.uint32(rows.seed), limit

@@ -31,7 +31,7 @@ from maasnb.backends.jax.updates import clipped, make_transformation, penalised
 from maasnb.backends.jax.watching import Watched, watch
 from maasnb.parts import count
 from maasnb.parts import leaves as leaves_of
-from maasnb.rules import Rule
+from maasnb.rules import Rule, replaced_parameter
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["Leaves", "Steps", "Structure", "compiled_steps", "trained"]
@@ -178,7 +178,8 @@ class Steps:
         def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
             model = self._model(params, random, rest)
             losses = self._losses(model, _halved(inputs) if half else inputs, targets)
-            after = nnx.split(model, self._trained, nnx.RngState, ...)[3]
+            _, left, _, after = nnx.split(model, self._trained, nnx.RngState, ...)
+            _check_parameters(params, left)
             if structure.ragged:
                 losses = jnp.where(real, losses, 0)
                 return losses.sum() / batch.counts, (losses, after)
@@ -318,6 +319,20 @@ def compiled_steps(structure: Structure) -> Steps:
         return _shared_steps(structure)
     except TypeError:  # a module of the user's own may hold attributes that cannot be hashed
         return Steps(structure)
+
+
+def _check_parameters(before: nnx.State, after: nnx.State) -> None:
+    """Refuse, while it is traced, a module whose call replaces parameters that are trained.
+
+    Raises:
+        ModelError: names the first one.
+    """
+    kept, left = dict(nnx.to_flat_state(before)), dict(nnx.to_flat_state(after))
+    for path, leaf in kept.items():
+        now = left.get(path)
+        if now is None or jnp.shape(now[...]) != jnp.shape(leaf[...]):
+            shape = None if now is None else jnp.shape(now[...])
+            raise replaced_parameter(".".join(map(str, path)), jnp.shape(leaf[...]), shape)
 
 
 def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...]) -> _Batch:

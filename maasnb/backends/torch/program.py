@@ -35,7 +35,7 @@ from maasnb.backends.torch.updates import TorchState, Updates
 from maasnb.backends.torch.watching import Watcher
 from maasnb.datasets.batches import Rows
 from maasnb.parts import Parts, count, leaves, mapped, taken
-from maasnb.rules import Rule
+from maasnb.rules import Rule, replaced_parameter
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["EVALUATION_BATCH", "TorchProgram"]
@@ -153,6 +153,7 @@ class TorchProgram:
             for step in self._steps(placed, rows, lr):
                 losses.append(self._differentiate(step))
                 self._updates.step(state, step.lr, clip)
+        self._check_parameters()
         return state, TorchLosses(losses, rows.indices.shape[1])
 
     def statistics(
@@ -228,6 +229,18 @@ class TorchProgram:
             return self._loss(outputs, targets)
         with torch.autocast(self._device.type, enabled=False):
             return self._loss(mapped(_as_float, outputs), targets)
+
+    def _check_parameters(self) -> None:
+        """Refuse a module that replaced the parameters that are trained.
+
+        Raises:
+            ModelError: names the first one.
+        """
+        now = dict(self._model.named_parameters())
+        for name, parameter in zip(self._names, self._parameters, strict=True):
+            if now.get(name) is not parameter:
+                shape = None if name not in now else tuple(now[name].shape)
+                raise replaced_parameter(name, tuple(parameter.shape), shape)
 
     def host(self, losses: TorchLosses) -> Losses:
         """Wait for losses."""
