@@ -185,9 +185,8 @@ def _notes(suspected: int) -> tuple[str, ...]:
     if not suspected:
         return ("No target is suspected of being wrong.",)
     return (
-        f"{counted(suspected, 'example')}, marked, probably "
-        f"{'has' if suspected == 1 else 'have'} a wrong target: mend it, or leave it out. "
-        "Type: data.train.x[row]",
+        f"{counted(suspected, 'example')}, marked, may have a wrong target, because the model is "
+        "sure of another one: mend it, or leave it out. Type: data.train.x[row]",
     )
 
 

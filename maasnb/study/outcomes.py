@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from maasnb.errors import DivergedError
-from maasnb.study.evidence import Evidence, counted, layer_of, shown
+from maasnb.study.evidence import Evidence, layer_of, shown
 from maasnb.study.examples import suspects
 from maasnb.study.remedies import scaled_inputs, smaller_rate
 from maasnb.study.reports import Finding
@@ -28,6 +28,7 @@ _STILL = 0.02  # a loss that falls by no more than this share has stopped fallin
 _ENOUGH_STEPS = 20  # before that, a loss says little
 _OVERFITTED = 1.25  # the last validation loss over the lowest
 _GAP = 0.7  # the training loss over the validation loss
+_SEVERAL = 3  # a single odd example is no illness of the data
 _UNBALANCED = 10  # examples of the largest class for one of the smallest
 
 _EFFECTS = {"chance_level", "overfitting", "underfitting", "mislabelled", "unbalanced_classes"}
@@ -83,15 +84,15 @@ def mislabelled(evidence: Evidence, found: Found) -> Finding | None:
         return None
     rows = suspects(evidence.run, evidence.chance)
     losses = evidence.run.history.examples
-    if not len(rows) or losses is None:
+    if losses is None or len(rows) < _SEVERAL:
         return None
     named = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
     others = np.nanmedian(losses.mean)
     return Finding(
         kind="mislabelled",
         severity="hint",
-        words=f"{counted(len(rows), 'training example')} probably "
-        f"{'has' if len(rows) == 1 else 'have'} a wrong target: the model is sure of another one.",
+        words=f"{len(rows)} training examples probably have a wrong target: the model is sure of "
+        "another one.",
         evidence=f"rows {named} of data.train; mean loss {shown(float(losses.mean[rows].mean()))}, "
         f"where half of all examples are below {shown(float(others))}",
         remedy='Look at them. Type: mb.inspect(run, "examples")',

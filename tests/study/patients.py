@@ -39,18 +39,17 @@ def waves(rows=360):
     return x, np.digitize(x[:, 0] + 1.5 * np.sin(9 * x[:, 1]), [-0.7, 0.7])
 
 
-def changed(model, layer, *, bias=None, scale=1.0):
-    """Change a layer's first parameters."""
+def change(backend, model, layer, *, bias=None, scale=1.0):
+    """Multiply a layer's weights, and set the first numbers of its bias."""
     part = getattr(model, layer)
-    weight = part.kernel if hasattr(part, "kernel") else part.weight
-    if hasattr(part, "kernel"):
-        weight[...] = weight[...] * scale
+    if backend == "torch":
+        part.weight.data *= scale
         if bias is not None:
-            part.bias[...] = part.bias[...].at[: len(bias)].set(bias)
+            part.bias.data[: len(bias)] = importlib.import_module("torch").tensor(bias)
         return
-    weight.data *= scale
+    part.kernel[...] = part.kernel[...] * scale
     if bias is not None:
-        part.bias.data[: len(bias)] = importlib.import_module("torch").tensor(bias)
+        part.bias[...] = part.bias[...].at[: len(bias)].set(bias)
 
 
 def with_an_unused_layer(backend):
@@ -112,15 +111,15 @@ PATIENTS = {
 @functools.cache
 def patient(backend, illness=""):
     """Return a run with an illness, by its kind; without one, a healthy run."""
-    layers, source, change, options = PATIENTS[illness]
+    layers, source, changes, options = PATIENTS[illness]
     options = {"epochs": 5, "batch": 16, "lr": 0.01, "split": (2 / 3, 1 / 6, 1 / 6), **options}
     made = data(*source(), split=options.pop("split"), name="blobs")
     if callable(layers):
         model = layers(backend)
     else:
         model = build(layers, backend=backend, data=made)
-    if change:
-        changed(model, **change)
+    if changes:
+        change(backend, model, **changes)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAASNB_HOME", folder)
         try:

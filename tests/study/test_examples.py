@@ -9,8 +9,10 @@ from maasnb.datasets.recipes import standardize
 from maasnb.errors import DataError
 from maasnb.events import Stepped
 from maasnb.layers import Dense
+from maasnb.records.examples import ExampleLosses
 from maasnb.study.evidence import Evidence
 from maasnb.study.examples import image_shape, suspects
+from maasnb.study.findings import findings
 from maasnb.study.inspection import inspect
 from maasnb.training import train
 from tests.study.patients import WRONG, blobs, patient
@@ -45,7 +47,20 @@ def test_suspects_come_first_and_are_marked(framework):
     report = inspect(run, "examples")
     count = int(report["suspects"])
     assert [row[0] for row in report.rows] == ["warn"] * count + [""] * (16 - count)
-    assert f"{count} examples, marked, probably have a wrong target" in report.notes[0]
+    assert f"{count} examples, marked, may have a wrong target" in report.notes[0]
+
+
+def test_a_single_odd_example_is_marked_and_no_finding(framework, monkeypatch):
+    run = patient(framework, "mislabelled")
+    rows = suspects(run, Evidence.of(run).chance)
+    calm = ExampleLosses(len(run.data.train))
+    for _ in range(3):
+        quiet = np.full(len(run.data.train), 0.1)
+        quiet[rows[0]] = 5.0
+        calm.add(np.arange(len(quiet)), quiet)
+    monkeypatch.setattr(run.history, "examples", calm)
+    assert inspect(run, "examples")["suspects"] == 1
+    assert [finding.kind for finding in findings(run)] == []
 
 
 def test_a_row_tells_the_target_and_what_the_model_answers(framework):
