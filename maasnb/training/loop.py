@@ -90,6 +90,7 @@ class Loop(Obeying):
         *,
         beginning: Beginning | None = None,
         checkpoint_s: float = 30.0,
+        checkpoint_steps: int | None = None,
     ) -> None:
         """Take what the run is made of; nothing is done yet."""
         self._beginning = beginning or Beginning()
@@ -100,7 +101,7 @@ class Loop(Obeying):
         self._plan = plan
         self._best: Any = None
         self._step = self._beginning.step
-        self._keeper = Keeper(run, program, checkpoint_s)
+        self._keeper = Keeper(run, program, checkpoint_s, checkpoint_steps)
         self._pending: _Pending | None = None
         self._last_read = 0.0
         self._feed: Feed | None = None
@@ -194,12 +195,13 @@ class Loop(Obeying):
                 self._take_measured_step()
             else:
                 left = (fixed if self._measures else self._run.total_steps) - self._step
-                self._take_chunk(min(every - self._step % every, left))
+                kept = min(left, self._keeper.steps_left(self._step))
+                self._take_chunk(int(min(every - self._step % every, kept)))
             if self._stream_ended:
                 break
             if self._step % every == 0 or self._step == self._run.total_steps:
                 self._validate()
-            if self._keeper.is_due():
+            if self._keeper.is_due(self._step):
                 self._keeper.keep(self._mark(), self._state)
             complaint = self._keeper.complaint()
             if complaint:
