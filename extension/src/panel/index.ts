@@ -1,0 +1,41 @@
+/** The widget's front end, as anywidget loads it: one store a model, one view each time it is shown. */
+
+import "uplot/dist/uPlot.min.css";
+import "./panel.css";
+
+import type { Frame } from "./protocol";
+import { Store } from "./store";
+import { View } from "./view";
+
+/** What anywidget hands over of a model. */
+interface Model {
+  send(content: unknown): void;
+  on(event: string, listener: (...values: never[]) => void): void;
+  off(event: string, listener: (...values: never[]) => void): void;
+}
+
+/** anywidget calls this once for each model. */
+export default () => {
+  let store: Store | null = null;
+  return {
+    initialize({ model }: { model: Model }): () => void {
+      store = new Store({ send: (message) => model.send(message) });
+      const take = (frame: Frame, buffers: DataView[]): void => store?.take(frame, buffers ?? []);
+      const lose = (): void => store?.lose();
+      model.on("msg:custom", take as (...values: never[]) => void);
+      model.on("comm_live_update", lose);
+      store.hello();
+      return () => {
+        store?.close();
+        model.off("msg:custom", take as (...values: never[]) => void);
+        model.off("comm_live_update", lose);
+      };
+    },
+    render({ el }: { el: HTMLElement }): () => void {
+      if (store === null) throw new Error("maasnb: a view was opened before its model");
+      const view = new View(store);
+      el.append(view.element);
+      return () => view.destroy();
+    },
+  };
+};
