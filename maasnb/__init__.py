@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
-    from maasnb.steering import checkpoint, lr, pause, resume, rollback, stop
+    from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
     from maasnb.study.rates import find_lr
@@ -46,6 +46,7 @@ __all__ = [
     "__version__",
     "build",
     "checkpoint",
+    "clip",
     "connect",
     "data",
     "devices",
@@ -83,6 +84,7 @@ _HOMES = {
     "Run": "maasnb.records.run",
     "build": "maasnb.building",
     "checkpoint": "maasnb.steering",
+    "clip": "maasnb.steering",
     "connect": "maasnb.publishing",
     "data": "maasnb.datasets.loading",
     "devices": "maasnb.hardware",

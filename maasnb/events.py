@@ -146,7 +146,7 @@ class Intervened(Event):
 
     Attributes:
         action: `"pause"`, `"resume"`, `"stop"`, `"checkpoint"`, `"rollback"`, `"fork"`, or the
-            knob that was set: `"lr"`.
+            knob that was set: `"lr"` or `"clip"`.
         value: the knob's new value, the step that was gone back to or forked from, the reason of a
             stop; else None.
         source: `"python"`, `"magic"`, `"callback"`, `"button"`, `"interrupt"` or `"replay"`.

@@ -69,7 +69,10 @@ def measure(task: Task, outputs: Array, targets: Array) -> dict[str, float]:
 
     Args:
         task: what the model is trained for.
-        outputs: what `predict` returns, [n, outputs].
+        outputs: what `predict` returns, [n, outputs]; of a task with positions the classes
+            [n, positions] themselves.
         targets: class numbers [n], or values [n, outputs] in the targets' own unit.
     """
+    if task.positions:
+        return {"accuracy": float(np.mean(outputs == targets))}
     return {name: _METRICS[name](outputs, targets) for name in task.metrics}

@@ -32,6 +32,7 @@ class Rule:
         precision: the numbers that a training step computes in; parameters are always float32.
         frozen: the names of the parameters that stay as they are.
         class_weights: what an example of each class counts, in the classes' order; empty for 1.
+        compile: whether torch compiles the model; JAX always compiles.
         loss: the user's own loss, (outputs, targets) -> [batch] or scalar; None for the task's.
     """
 
@@ -42,6 +43,7 @@ class Rule:
     precision: Precision = "float32"
     frozen: tuple[str, ...] = ()
     class_weights: tuple[float, ...] = ()
+    compile: bool = False
     loss: Callable[[Any, Any], Any] | None = None
 
 

@@ -1,9 +1,9 @@
-"""The verbs that steer a run: `pause`, `resume`, `stop`, `lr`, `checkpoint` and `rollback`."""
+"""The verbs that steer a run: `pause`, `resume`, `stop`, `lr`, `clip`, `checkpoint`, `rollback`."""
 
 from maasnb.records.observing import run_named
 from maasnb.records.run import Run
 
-__all__ = ["checkpoint", "lr", "pause", "resume", "rollback", "stop"]
+__all__ = ["checkpoint", "clip", "lr", "pause", "resume", "rollback", "stop"]
 
 
 def pause(run: Run | str) -> None:
@@ -57,6 +57,21 @@ def lr(run: Run | str, value: float) -> None:
         TrainingError: the run has ended.
     """
     _run(run).set(lr=value)
+
+
+def clip(run: Run | str, value: float | None = None) -> None:
+    """Set the norm that a run's gradients are cut down to, from the next steps on.
+
+    Args:
+        run: a run, or the name of one of this kernel.
+        value: the norm of all gradients together, a positive number; without it nothing is cut.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        OptionError: the value is no positive, finite number.
+        TrainingError: the run has ended.
+    """
+    _run(run).set(clip=value)
 
 
 def checkpoint(run: Run | str) -> int | None:

@@ -13,14 +13,18 @@ from maasnb.errors import OptionError, ShapeError, unknown_name
 
 __all__ = ["LOSSES", "OPTIMIZERS", "Kind", "Optimizer", "Task", "make_optimizer", "make_task"]
 
-Kind = Literal["classification", "regression"]
+Kind = Literal["classification", "regression", "own"]
+"""What targets are: classes, values, or what only a loss of the user's own understands."""
 Given = Literal["logits", "probabilities", "values"]
+Takes = Literal["float32", "int32", "parts"]
+Shape = tuple[int, ...]
 
-LOSSES: dict[str, tuple[Kind, str]] = {
+LOSSES: dict[str, tuple[str, str]] = {
     "cross_entropy": ("classification", "one class of several; one output a class"),
     "binary_cross_entropy": ("classification", "two classes; one output"),
     "mse": ("regression", "mean squared error"),
     "mae": ("regression", "mean absolute error"),
+    "model": ("any", "the model's own, which it returns when it is called with the targets"),
 }
 
 # Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; Lion's numbers
@@ -68,12 +72,16 @@ class Task:
     """Say what a model's output means and how it is judged.
 
     Attributes:
-        kind: `"classification"` or `"regression"`.
+        kind: `"classification"`, `"regression"` or `"own"`.
         loss: one of `LOSSES`.
-        outputs: the size of the output's last axis.
+        outputs: the size of the output's last axis; 0 where nothing is known of the output.
         given: what the model itself returns: logits, probabilities (it ends with softmax or
             sigmoid) or values.
         labels: the classes' names, in order; empty for regression.
+        positions: the axes of an example's classes, as the length of a sequence; empty for one
+            class an example.
+        takes: what the model's input is: float32 numbers, int32 tokens, or several parts that are
+            left as they are.
     """
 
     kind: Kind
@@ -81,10 +89,14 @@ class Task:
     outputs: int
     given: Given
     labels: tuple[str, ...] = ()
+    positions: Shape = ()
+    takes: Takes = "float32"
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Return the names of the metrics, the one that people look at first in front."""
+        if not self.outputs:
+            return ()
         return ("accuracy",) if self.kind == "classification" else ("mae", "r2")
 
     @property
@@ -94,12 +106,14 @@ class Task:
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as JSON data."""
-        return {**dataclasses.asdict(self), "labels": list(self.labels)}
+        lists = {"labels": list(self.labels), "positions": list(self.positions)}
+        return {**dataclasses.asdict(self), **lists}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Task":
         """Return the task that `to_json` wrote."""
-        return cls(**{**data, "labels": tuple(data["labels"])})
+        tuples = {name: tuple(data.get(name, ())) for name in ("labels", "positions")}
+        return cls(**{**data, **tuples})
 
 
 def make_optimizer(
@@ -134,9 +148,11 @@ def make_task(
     kind: Kind,
     labels: tuple[str, ...],
     targets: int,
-    output_shape: tuple[int, ...],
+    output_shape: Shape | None,
     final_activation: str | None,
     loss: str = "auto",
+    positions: Shape = (),
+    takes: Takes = "float32",
 ) -> Task:
     """Choose the loss for data and a model, and check that the two fit.
 
@@ -144,9 +160,12 @@ def make_task(
         kind: what the data's targets are.
         labels: the classes' names; empty for regression.
         targets: how many numbers one example's target has (regression), 1 for classes.
-        output_shape: the shape of the model's output for one example.
+        output_shape: the shape of the model's output for one example; None where it returns no
+            array, or several.
         final_activation: the activation that the model ends with, where that can be seen.
         loss: one of `LOSSES`, or `"auto"`.
+        positions: the axes of an example's classes; empty for one class an example.
+        takes: as in `Task`.
 
     Returns:
         The task.
@@ -157,25 +176,46 @@ def make_task(
         ShapeError: the model's output does not fit the data.
     """
     _check_loss(loss, kind)
-    if len(output_shape) != 1:
+    if loss == "model" or kind == "own":
+        task = _of_its_own(kind, labels, targets, output_shape, positions)
+    elif output_shape is None or output_shape[:-1] != positions or not output_shape:
+        returned = "no array" if output_shape is None else f"an array of shape {output_shape}"
+        classes = len(labels) or targets
+        expected = f"{(*positions, classes)}" if positions else "one axis"
         message = (
-            f"The model returns an array of shape {output_shape} for one example; "
-            "expected one axis. End the model with a Dense layer over a flat input."
+            f"The model returns {returned} for one example; expected {expected}. End the model "
+            f"with a Dense layer over {'each position' if positions else 'a flat input'}."
         )
         raise ShapeError(message)
-    width = output_shape[0]
-    if kind == "regression":
-        return _regression(loss, width, targets)
-    return _classification(loss, width, labels, final_activation)
+    elif kind == "regression":
+        task = _regression(loss, output_shape[-1], targets)
+    else:
+        task = _classification(loss, output_shape[-1], labels, final_activation)
+    return dataclasses.replace(task, positions=positions, takes=takes)
+
+
+def _of_its_own(
+    kind: Kind, labels: tuple[str, ...], targets: int, output_shape: Shape | None, positions: Shape
+) -> Task:
+    """Return the task of a model that is trained by a loss of its own."""
+    width = output_shape[-1] if output_shape and output_shape[:-1] == positions else 0
+    fits = width >= len(labels) if kind == "classification" else width == targets
+    return Task(
+        kind=kind,
+        loss="model",
+        outputs=width if fits and kind != "own" else 0,
+        given="logits" if kind == "classification" else "values",
+        labels=labels,
+    )
 
 
 def _check_loss(loss: str, kind: Kind) -> None:
-    if loss == "auto":
+    if loss in ("auto", "model"):
         return
     if loss not in LOSSES:
         raise unknown_name("loss", loss, [*LOSSES, "auto"])
     if LOSSES[loss][0] != kind:
-        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of == kind)
+        fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of in (kind, "any"))
         message = (
             f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
         )

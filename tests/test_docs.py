@@ -25,7 +25,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PAGE_OF = {
     **dict.fromkeys(("publish", "connect", "predict"), "publish"),
     **dict.fromkeys(("devices", "doctor"), "machine"),
-    **dict.fromkeys(("pause", "resume", "stop", "lr", "checkpoint"), "control"),
+    **dict.fromkeys(("pause", "resume", "stop", "lr", "clip", "checkpoint"), "control"),
+    "find_lr": "training-options",
     **dict.fromkeys(("rollback", "fork", "replay"), "control"),
 }
 """Verb -> its page, where that does not have the verb's own name."""

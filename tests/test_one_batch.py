@@ -77,7 +77,7 @@ def _overhear_program(backend, heard, monkeypatch):
             return state, losses
 
         def host(self, losses):
-            values = self.program.host(losses)
+            values = self.program.host(losses).means
             heard.calls.append(("host", losses, values))
             return values
 

@@ -148,6 +148,7 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
     """
     check_name(name)
     _check_trained(run)
+    _check_one_part(run)
     golden = _golden(run)
     raw, expected = golden[INPUT_NAME], golden[run.task.output_name]
     prepared = run.data.recipe.inputs(raw)
@@ -187,6 +188,17 @@ def _check_trained(run: PublishableRun) -> None:
         message = (
             f"The run {run.name!r} has taken no training step, so its model would answer at "
             "random; expected a trained run. Train it first: run = mb.train(model, data, epochs=10)"
+        )
+        raise ExportError(message)
+
+
+def _check_one_part(run: PublishableRun) -> None:
+    several = isinstance(run.data.train.x, dict | tuple)
+    if several or not run.task.outputs:
+        why = "takes several inputs" if several else "returns no one array of known meaning"
+        message = (
+            f"The model of the run {run.name!r} {why}; a served model takes one array and returns "
+            "one. Wrap it in a module that does, then train and publish that."
         )
         raise ExportError(message)
 

@@ -11,17 +11,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from maasnb.backends.calling import Asked
 from maasnb.datasets.batches import Rows
 from maasnb.layers import Spec
+from maasnb.parts import Parts
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
 __all__ = [
     "PLAIN",
     "Array",
+    "Asked",
     "Backend",
     "Device",
     "Evaluation",
+    "Losses",
     "ParameterInfo",
     "Program",
     "ProgramFile",
@@ -97,11 +101,32 @@ class Statistics:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """Hold the losses of successive steps, on the host.
+
+    Attributes:
+        means: the mean loss of each batch [steps], float64.
+        examples: the loss of each example [steps, batch], NaN past a batch's rows; None where the
+            loss is one number for the whole batch.
+    """
+
+    means: Array
+    examples: Array | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Hold what a model says of a whole split: its mean loss, and its outputs [n, outputs]."""
+    """Hold what a model says of a whole split.
+
+    Attributes:
+        loss: its mean loss.
+        outputs: what `Backend.predict` returns; of a task with positions the classes [n, ...]
+            instead, because their probabilities would fill the memory; None where the task knows
+            nothing of the outputs.
+    """
 
     loss: float
-    outputs: Array
+    outputs: Array | None
 
 
 class Program(Protocol):
@@ -121,8 +146,8 @@ class Program(Protocol):
         """Take the model's present parameters and a fresh optimiser."""
         ...
 
-    def place(self, inputs: Array, targets: Array) -> Placed:
-        """Put a whole split on the device."""
+    def place(self, inputs: Parts, targets: Parts) -> Placed:
+        """Put a whole split on the device, or the batches of a chunk one after the other."""
         ...
 
     def longest_chunk(self, placed: Placed, batch: int) -> int:
@@ -146,8 +171,8 @@ class Program(Protocol):
         """Take one step, the same as `chunk` would; return its loss [1] and its statistics too."""
         ...
 
-    def host(self, losses: OnDevice) -> Array:
-        """Wait for losses and return them, [K] float64."""
+    def host(self, losses: OnDevice) -> Losses:
+        """Wait for losses and return them."""
         ...
 
     def host_statistics(self, statistics: OnDevice) -> Statistics:
@@ -207,8 +232,17 @@ class Backend(Protocol):
         """Return a native module for a spec, with the framework's usual initial weights."""
         ...
 
-    def output_shape(self, model: Model, inputs: Array) -> tuple[int, ...]:
-        """Return the shape of the model's output for one of these prepared inputs.
+    def has_own_loss(self, model: Model) -> bool:
+        """Say whether the model returns a loss when it is called with targets."""
+        ...
+
+    def ask(self, model: Model, inputs: Parts, targets: Parts | None = None) -> Asked:
+        """Ask a model about two prepared examples, to see what it takes and returns.
+
+        Args:
+            model: the model.
+            inputs: two examples.
+            targets: their targets, for a model that is trained by its own loss; else None.
 
         Raises:
             ShapeError: the model cannot take the inputs.
@@ -241,12 +275,25 @@ class Backend(Protocol):
         task: Task,
         optimizer: Optimizer,
         *,
-        inputs: Array,
+        inputs: Parts,
+        targets: Parts,
+        batch: int,
         ragged: bool,
         device: str | None,
         rule: Rule = PLAIN,
     ) -> Program:
-        """Prepare training; `inputs` are two examples, `ragged` says that batches are padded.
+        """Prepare training.
+
+        Args:
+            model: the model.
+            task: what it is trained for.
+            optimizer: the optimiser.
+            inputs: two prepared examples.
+            targets: their targets.
+            batch: how many rows a step has.
+            ragged: whether some batch may have fewer.
+            device: where to train; None for the best there is.
+            rule: what is done with losses and gradients.
 
         Raises:
             UnknownNameError: there is no such device.
@@ -255,8 +302,16 @@ class Backend(Protocol):
         """
         ...
 
-    def predict(self, model: Model, task: Task, inputs: Array) -> Array:
-        """Return probabilities or values [n, outputs], float32, for prepared inputs [n, ...]."""
+    def predict(self, model: Model, task: Task, inputs: Parts) -> Any:  # noqa: ANN401 - an array, or parts
+        """Return probabilities or values [n, ..., outputs], float32, for prepared inputs [n, ...].
+
+        Of a task that knows nothing of the outputs they are what the model returns: arrays, in a
+        dictionary or a tuple where there are several.
+        """
+        ...
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Say whether an error is the framework's word for a device without memory left."""
         ...
 
     def export(self, model: Model, task: Task, inputs: Array) -> ProgramFile:

@@ -5,6 +5,7 @@ forked or repeated sees the same batches in the same order without any stored po
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,7 @@ class Batches:
 
     def order(self, epoch: int) -> Array:
         """Return the rows of one epoch, [steps_per_epoch, batch] int32, padded with row 0."""
-        shuffled = np.random.default_rng((self.seed, epoch)).permutation(self.size)
-        padded = np.zeros(self.steps_per_epoch * self.batch, dtype=np.int32)
-        padded[: self.size] = shuffled
-        return padded.reshape(self.steps_per_epoch, self.batch)
+        return _order(self.size, self.batch, self.seed, epoch)
 
     def rows(self, first: int, count: int) -> Rows:
         """Return the rows of the steps `first` up to `first + count`, counted from 0.
@@ -79,16 +77,25 @@ class Batches:
         [4, 2, 4]
         """
         per_epoch = self.steps_per_epoch
-        none = np.zeros((0, self.batch), dtype=np.int32)
+        epochs = range(first // per_epoch, max(first + count - 1, first) // per_epoch + 1)
         parts = [
             self.order(epoch)[
                 max(first - epoch * per_epoch, 0) : max(first + count - epoch * per_epoch, 0)
             ]
-            for epoch in range(first // per_epoch, (first + count - 1) // per_epoch + 1)
+            for epoch in epochs
         ]
-        last = self.size - (per_epoch - 1) * self.batch
-        steps = np.arange(first, first + count) % per_epoch
-        counts = np.where(steps == per_epoch - 1, last, self.batch).astype(np.int32)
-        return Rows(
-            first=first, seed=self.seed, indices=np.concatenate([none, *parts]), counts=counts
-        )
+        indices = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        counts = np.full(count, self.batch, dtype=np.int32)
+        ends = np.arange(per_epoch - 1 - first % per_epoch, count, per_epoch)
+        counts[ends] = self.size - (per_epoch - 1) * self.batch
+        return Rows(first=first, seed=self.seed, indices=indices, counts=counts)
+
+
+@functools.lru_cache(maxsize=4)
+def _order(size: int, batch: int, seed: int, epoch: int) -> Array:
+    """Return one epoch's rows; kept, because every chunk of the epoch asks for them."""
+    shuffled = np.random.default_rng((seed, epoch)).permutation(size)
+    padded = np.zeros(-(-size // batch) * batch, dtype=np.int32)
+    padded[:size] = shuffled
+    padded.flags.writeable = False
+    return padded.reshape(-1, batch)

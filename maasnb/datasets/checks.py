@@ -6,9 +6,10 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from maasnb.errors import DataError, OptionError, unknown_name
+from maasnb.parts import Parts, count, mapped, named
 from maasnb.tasks import Kind
 
-__all__ = ["as_inputs", "as_seed", "as_targets"]
+__all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "is_parts"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -71,35 +72,86 @@ def as_inputs(
     return columns if array.ndim == 1 else array
 
 
+def as_parts(
+    x: Any,  # noqa: ANN401 - any array-like, or a tuple or dictionary of them
+    features: Sequence[str] | None = None,
+    what: str = "x",
+) -> Parts:
+    """Return inputs of one part or of several, each an array of finite numbers with as many rows.
+
+    Args:
+        x: inputs [n, ...]; a dictionary or a tuple of arrays for a model with several inputs.
+        features: the columns' names, for one part only.
+        what: what the person calls it.
+
+    Raises:
+        DataError: as `as_inputs`; or the parts have different numbers of examples.
+    """
+    if not is_parts(x):
+        return as_inputs(x, features)
+    parts = mapped(lambda part: part, x)
+    if not parts:
+        message = f"{what} has no parts; expected at least one array [n, ...]."
+        raise DataError(message)
+    lengths = {}
+    for name, part in named(parts, what):
+        try:
+            array = as_inputs(part, None, "mb.data with the rows that are finite in every part")
+        except DataError as error:
+            message = f"{name}: {error}"
+            raise DataError(message) from error
+        lengths[name] = len(array)
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        message = (
+            f"The parts have different numbers of examples: {shown}; expected as many in each."
+        )
+        raise DataError(message)
+    return mapped(np.asarray, parts)
+
+
+def is_parts(x: object) -> bool:
+    """Say whether something is a dictionary, or a tuple of arrays, rather than one array-like."""
+    if isinstance(x, dict):
+        return True
+    return (
+        isinstance(x, tuple)
+        and bool(x)
+        and all(np.ndim(part) > 0 for part in x)
+        and not all(isinstance(part, list | tuple) for part in x)
+    )
+
+
 def as_targets(
     y: Any,  # noqa: ANN401 - any array-like
     examples: int,
     kind: Kind | None,
     labels: Sequence[str] | None,
-) -> tuple[Array, Kind, tuple[str, ...]]:
+) -> tuple[Parts, Kind, tuple[str, ...]]:
     """Return targets as numbers, their kind and the classes' names.
 
     Args:
-        y: classes [n], or values [n] or [n, outputs].
+        y: classes [n], or [n, positions] for a class at each position of a sequence; values [n] or
+            [n, outputs]; a dictionary or a tuple of arrays for a loss of the user's own.
         examples: how many inputs there are.
         kind: what the targets are; None to tell from their type.
         labels: the classes' names in order; None for those that occur.
 
     Returns:
-        Class numbers [n] int64 or values [n, outputs] float64; the kind; the classes' names.
+        Class numbers [n, ...] int64, values [n, outputs] float64 or the parts; the kind; the
+        classes' names.
 
     Raises:
         DataError: the lengths differ, values are not finite, or a label is outside the classes.
         UnknownNameError: there is no such kind.
     """
+    if is_parts(y):
+        parts = as_parts(y, what="y")
+        _check_length(examples, count(parts), f"{count(parts)} targets")
+        return parts, "own", ()
     array = _as_array(y, "targets")
-    if array.ndim == 0 or len(array) != examples:
-        count = "one value" if array.ndim == 0 else f"{len(array)} targets"
-        message = (
-            f"x has {examples} examples, but y has {count}; expected as many as x. "
-            "Look at x.shape and y.shape."
-        )
-        raise DataError(message)
+    has = "one value" if array.ndim == 0 else f"{len(array)} targets"
+    _check_length(examples, -1 if array.ndim == 0 else len(array), has)
     if array.dtype.kind == "O":
         array = _without_gaps(array)
     if kind is None:
@@ -110,6 +162,15 @@ def as_targets(
         return _as_values(array), kind, ()
     numbers, names = _as_classes(array, labels)
     return numbers, kind, names
+
+
+def _check_length(examples: int, targets: int, has: str) -> None:
+    if targets != examples:
+        message = (
+            f"x has {examples} examples, but y has {has}; expected as many as x. "
+            "Look at x.shape and y.shape."
+        )
+        raise DataError(message)
 
 
 def _as_array(values: Any, what: str) -> Array:  # noqa: ANN401 - any array-like
@@ -177,10 +238,10 @@ def _as_values(array: Array) -> Array:
 
 def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tuple[str, ...]]:
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.ndim != 1:
+    if flat.ndim > 1 and _is_one_hot(flat):
         message = (
-            f"The targets have shape {array.shape}; classes are one value an example, [n]. "
-            "For one-hot rows type: y = y.argmax(axis=1)"
+            f"The targets have shape {array.shape}; classes are one value an example, [n], or one "
+            "a position of a sequence. For one-hot rows type: y = y.argmax(axis=1)"
         )
         raise DataError(message)
     if flat.dtype.kind == "f":
@@ -194,11 +255,32 @@ def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tupl
     if labels is not None:
         names = _as_names(labels)
         return _numbered(flat, names), names
+    if flat.ndim > 1:
+        return _as_tokens(flat)
     found, numbers = np.unique(flat, return_inverse=True)
     if len(found) < 2:
         message = f"All targets are {found[0]!s}; expected at least two classes."
         raise DataError(message)
     return numbers.astype(np.int64), tuple(str(label) for label in found)
+
+
+def _is_one_hot(array: Array) -> bool:
+    if array.dtype.kind not in "biu" or array.shape[-1] < 2:
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=-1) == 1).all())
+
+
+def _as_tokens(array: Array) -> tuple[Array, tuple[str, ...]]:
+    """Return the classes of sequences, whose numbers mean what they mean in the inputs."""
+    if array.dtype.kind not in "biu" or array.min() < 0:
+        message = (
+            f"The targets have shape {array.shape} and dtype {array.dtype}; a class at each "
+            "position is a whole number from 0 on. Type: y = y.astype(int), or "
+            'kind="regression", if they are values.'
+        )
+        raise DataError(message)
+    classes = max(int(array.max()) + 1, 2)
+    return array.astype(np.int64), tuple(str(number) for number in range(classes))
 
 
 def _as_names(labels: Sequence[str]) -> tuple[str, ...]:
@@ -214,9 +296,12 @@ def _as_names(labels: Sequence[str]) -> tuple[str, ...]:
 
 def _numbered(flat: Array, names: tuple[str, ...]) -> Array:
     # Integers count through the given names; anything else must be one of the names.
+    if flat.dtype.kind in "biu" and flat.min() >= 0 and flat.max() < len(names):
+        return flat.astype(np.int64)
     known = {number: number for number in range(len(names))}
     if flat.dtype.kind not in "biu":
         known = {name: number for number, name in enumerate(names)}
+    shape, flat = flat.shape, flat.reshape(-1)
     values = cast("list[Any]", flat.tolist())
     outside = sorted({str(value) for value in values if value not in known})
     if outside:
@@ -226,7 +311,7 @@ def _numbered(flat: Array, names: tuple[str, ...]) -> Array:
             "Give labels= that name every class, or leave labels= out."
         )
         raise DataError(message)
-    return np.array([known[value] for value in values], dtype=np.int64)
+    return np.array([known[value] for value in values], dtype=np.int64).reshape(shape)
 
 
 def _some(names: Collection[object]) -> str:

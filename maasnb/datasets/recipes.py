@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from maasnb.errors import OptionError, ShapeError, missing_package, unknown_name
+from maasnb.parts import Parts, mapped
 
 __all__ = [
     "STEPS",
@@ -123,13 +124,16 @@ class Recipe:
 
     steps: tuple[Step, ...] = ()
 
-    def inputs(self, x: Array) -> Array:
-        """Return prepared inputs [n, ...] as float32 for raw examples [n, ...]."""
+    def inputs(self, x: Parts) -> Parts:
+        """Return prepared inputs [n, ...] for raw examples [n, ...], of one part or of several.
+
+        Whole numbers stay whole, as int32, because they may be tokens; all else is float32.
+        """
         for step in self.steps:
             x = step.inputs(x)
-        return np.ascontiguousarray(x, dtype=np.float32)
+        return mapped(_plain, x)
 
-    def targets(self, y: Array) -> Array:
+    def targets(self, y: Parts) -> Parts:
         """Return the targets that the model is trained on; classes pass unchanged."""
         for step in self.steps:
             y = step.targets(y)
@@ -176,6 +180,11 @@ class Recipe:
             }
             steps.append(STEPS[fields["step"]](**numbers))
         return cls(tuple(steps))
+
+
+def _plain(part: Array) -> Array:
+    whole = part.dtype.kind in "iu" and (not part.size or np.abs(part).max() < 2**31)
+    return np.ascontiguousarray(part, dtype=np.int32 if whole else np.float32)
 
 
 def standardize() -> Step:

@@ -18,7 +18,7 @@ from maasnb.tables import is_number
 __all__ = ["NOUNS", "html_of", "register", "show", "unregister"]
 
 NOUNS: tuple[tuple[str, str], ...] = (
-    ("maasnb.datasets.loading", "Data"),
+    ("maasnb.datasets.splits", "Data"),
     ("maasnb.diagnosis", "Diagnosis"),
     ("maasnb.hardware", "Devices"),
     ("maasnb.client.endpoint", "Endpoint"),

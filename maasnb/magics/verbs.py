@@ -170,6 +170,7 @@ _ALL = (
     Verb(name="resume", module="maasnb.steering", function="resume"),
     Verb(name="stop", module="maasnb.steering", function="stop"),
     Verb(name="lr", module="maasnb.steering", function="lr"),
+    Verb(name="clip", module="maasnb.steering", function="clip"),
     Verb(name="checkpoint", module="maasnb.steering", function="checkpoint"),
     Verb(name="rollback", module="maasnb.steering", function="rollback"),
     Verb(
@@ -186,6 +187,7 @@ _ALL = (
         binds="again",
         switches={"bg": ("wait", False)},
     ),
+    Verb(name="find_lr", module="maasnb.study.rates", function="find_lr", binds="report"),
     Verb(name="inspect", module="maasnb.study.inspection", function="inspect", binds="report"),
     Verb(name="evaluate", module="maasnb.study.evaluation", function="evaluate", binds="report"),
     Verb(name="publish", module="maasnb.publishing", function="publish", binds="endpoint"),

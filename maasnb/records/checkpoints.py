@@ -54,7 +54,7 @@ class Mark:
 
     step: int
     log_bytes: int
-    knobs: Mapping[str, float]
+    knobs: Mapping[str, float | None]
     seconds: float
 
 

@@ -21,7 +21,7 @@ __all__ = ["KNOBS", "Command", "Control", "Source", "checked_knobs", "source", "
 
 Source = Literal["python", "magic", "callback", "button", "interrupt", "replay"]
 
-KNOBS = ("lr",)
+KNOBS = ("lr", "clip")
 """What `run.set` can change."""
 
 _source: contextvars.ContextVar[Source] = contextvars.ContextVar("source", default="python")
@@ -121,12 +121,13 @@ class Control:
         return TrainingError(message)
 
 
-def checked_knobs(knobs: Mapping[str, Any]) -> dict[str, float]:
+def checked_knobs(knobs: Mapping[str, Any]) -> dict[str, float | None]:
     """Return the knobs of `run.set` as numbers.
 
     Raises:
         UnknownNameError: there is no such knob; offers the nearest one.
-        OptionError: there is none at all, or its value is no positive, finite number.
+        OptionError: there is none at all, or its value is no positive, finite number (or None, for
+            no clipping).
 
     >>> checked_knobs({"lr": 1})
     {'lr': 1.0}
@@ -137,6 +138,8 @@ def checked_knobs(knobs: Mapping[str, Any]) -> dict[str, float]:
     for name, value in knobs.items():
         if name not in KNOBS:
             raise unknown_name("knob", name, KNOBS, "Type: run.set(lr=0.001)")
+        if name == "clip" and value is None:
+            continue
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value < math.inf:
             message = (
@@ -144,4 +147,4 @@ def checked_knobs(knobs: Mapping[str, Any]) -> dict[str, float]:
                 f"Type: run.set({name}=0.001)"
             )
             raise OptionError(message)
-    return {name: float(value) for name, value in knobs.items()}
+    return {name: None if value is None else float(value) for name, value in knobs.items()}

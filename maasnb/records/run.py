@@ -15,11 +15,12 @@ from typing import Any, Literal
 import numpy as np
 
 from maasnb.backends.protocol import Array, Backend
-from maasnb.datasets.checks import as_inputs
+from maasnb.datasets.checks import as_inputs, as_parts
 from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, MaasError, TrainingError, WorkspaceError
 from maasnb.events import Ended, Event, Warned
-from maasnb.records.control import steering_from
+from maasnb.parts import Parts, leaves, named
+from maasnb.records.control import KNOBS, steering_from
 from maasnb.records.history import History
 from maasnb.records.observing import enlist, observe, observers_told, occupy, release
 from maasnb.records.record import Record
@@ -46,10 +47,12 @@ class Run(Steerable):
         data: what the model is trained on.
         task: what it is trained for.
         settings: the options of the run, as `run.json` has them.
+        knobs: what `run.set` can change, as it is set now: `lr` before the schedule, and `clip`.
         environment: the versions of what ran.
         options: what `mb.train` was given or took by default.
         epochs: how many passes over the training split the run is to make.
         steps_per_epoch: how many steps make one pass.
+        total_steps: how many steps the run is to take.
         history: every loss, the statistics and validations so far, and what was changed by hand.
         origin: the run and the step that this one was forked from, or None.
         folder: where its record is.
@@ -67,6 +70,7 @@ class Run(Steerable):
         environment: Mapping[str, str],
         epochs: int,
         steps_per_epoch: int,
+        total_steps: int | None = None,
         options: Mapping[str, Any] | None = None,
         origin: Mapping[str, Any] | None = None,
         forker: Forker | None = None,
@@ -78,9 +82,11 @@ class Run(Steerable):
         self.data = data
         self.task = task
         self.settings = dict(settings)
+        self.knobs: dict[str, float | None] = {name: self.settings.get(name) for name in KNOBS}
         self.environment = dict(environment)
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
+        self.total_steps = epochs * steps_per_epoch if total_steps is None else total_steps
         self.history = History()
         self.options = dict(options or {})
         self.origin = dict(origin) if origin else None
@@ -111,11 +117,6 @@ class Run(Steerable):
     def steps(self) -> int:
         """Return how many steps the model has taken in this run."""
         return self._step
-
-    @property
-    def total_steps(self) -> int:
-        """Return how many steps the run is to take."""
-        return self.epochs * self.steps_per_epoch
 
     @property
     def seconds(self) -> float:
@@ -205,17 +206,29 @@ class Run(Steerable):
         Raises:
             DataError: the examples do not have the data's shape, or hold no finite numbers.
         """
-        array, expected = np.asarray(x), self.data.train.x.shape[1:]
-        if array.ndim == 1 and expected == (1,):
-            array = array[:, None]  # as mb.data takes a single column
-        if array.ndim == 0 or array.shape[1:] != expected:
-            shape = ", ".join(("n", *map(str, expected)))
-            message = (
-                f"x has shape {array.shape}; expected [{shape}]. For one example type: x[None]"
-            )
+        expected = self.data.train.x
+        if isinstance(expected, dict | tuple):
+            inputs = self._several(x, expected)
+        else:
+            array = np.asarray(x)
+            if array.ndim == 1 and expected.shape[1:] == (1,):
+                array = array[:, None]  # as mb.data takes a single column
+            _check_shape("x", array, expected, " For one example type: x[None]")
+            inputs = as_inputs(array, self.data.features, "x = x[{keep}]")
+        prepared = self.data.recipe.inputs(inputs)
+        outputs = self.backend.predict(self.model, self.task, prepared)
+        return self.data.recipe.outputs(outputs) if self.task.outputs else outputs
+
+    def _several(self, x: Any, expected: Parts) -> Parts:  # noqa: ANN401 - whatever was given
+        """Return inputs of several parts, in the data's form."""
+        names = [name for name, _ in named(expected, "x")]
+        if type(x) is not type(expected) or [name for name, _ in named(x, "x")] != names:
+            message = f"x must have the data's parts: {', '.join(names)}."
             raise DataError(message)
-        inputs = self.data.recipe.inputs(as_inputs(array, self.data.features, "x = x[{keep}]"))
-        return self.data.recipe.outputs(self.backend.predict(self.model, self.task, inputs))
+        parts = as_parts(x)
+        for (name, part), like in zip(named(parts, "x"), leaves(expected), strict=True):
+            _check_shape(name, part, like)
+        return parts
 
     def emit(self, event: Event) -> None:
         """Tell everyone of an event; only the training thread does this."""
@@ -280,3 +293,10 @@ class Run(Steerable):
         return f"Run {self.name!r}: {self.status}, step {self.steps} of {self.total_steps}{numbers}"
 
     __repr__ = __str__
+
+
+def _check_shape(name: str, array: Array, like: Array, way_out: str = "") -> None:
+    if array.ndim == 0 or array.shape[1:] != like.shape[1:]:
+        shape = ", ".join(("n", *map(str, like.shape[1:])))
+        message = f"{name} has shape {array.shape}; expected [{shape}].{way_out}"
+        raise DataError(message)

@@ -58,11 +58,12 @@ class Steerable(abc.ABC):
             except TrainingError:  # it has ended, as was wanted
                 return
 
-    def set(self, **knobs: float) -> None:
+    def set(self, **knobs: float | None) -> None:
         """Change knobs of the training, from the next chunk of steps on.
 
         Args:
-            **knobs: `lr`: the learning rate, a positive number.
+            **knobs: `lr`: the learning rate, a positive number; `clip`: the norm that gradients are
+                cut down to, a positive number, or None for no clipping.
 
         Raises:
             UnknownNameError: there is no such knob.

@@ -7,6 +7,7 @@ the standard sets are not registered, so a program that needs them is refused.
 import os
 from typing import cast
 
+import numpy as np
 import onnxruntime
 
 from maasnb.errors import ArtifactError
@@ -18,21 +19,26 @@ __all__ = ["OnnxRuntime", "OnnxSession"]
 ONE_THREAD_BYTES = 4 << 20
 
 
+_INPUT_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
 class OnnxSession:
     """A loaded ONNX program with one input and one output."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         """Take a session of onnxruntime."""
         self._session = session
-        self._input = session.get_inputs()[0].name
+        given = session.get_inputs()[0]
+        self._input, self._dtype = given.name, _INPUT_TYPES[given.type]
 
     def prompt(self, rows: int) -> bool:  # noqa: ARG002 - onnxruntime compiles nothing
         """Say that a batch of any size can run at once."""
         return True
 
     def run(self, inputs: Array) -> Array:
-        """Return the outputs [n, outputs] for prepared inputs [n, ...] float32."""
-        return cast(Array, self._session.run(None, {self._input: inputs})[0])
+        """Return the outputs [n, outputs] for prepared inputs [n, ...]."""
+        given = inputs.astype(self._dtype, copy=False)
+        return cast(Array, self._session.run(None, {self._input: given})[0])
 
 
 class OnnxRuntime:
@@ -44,7 +50,7 @@ class OnnxRuntime:
         """Load a program from its bytes.
 
         Raises:
-            ArtifactError: onnxruntime refuses it, or it is not one float32 tensor to another.
+            ArtifactError: onnxruntime refuses it, or it is not one tensor to another.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -64,11 +70,12 @@ class OnnxRuntime:
             )
             raise ArtifactError(message) from error
         sides = (session.get_inputs(), session.get_outputs())
-        if any(len(side) != 1 or side[0].type != "tensor(float)" for side in sides):
+        fits = all(len(side) == 1 for side in sides)
+        if not fits or sides[0][0].type not in _INPUT_TYPES or sides[1][0].type != "tensor(float)":
             found = [[f"{each.name}: {each.type}" for each in side] for side in sides]
             message = (
-                f"The program takes and returns {found}; expected one float32 tensor each. "
-                "Publish the run again."
+                f"The program takes and returns {found}; expected one tensor of numbers or "
+                "tokens, and one float32 tensor. Publish the run again."
             )
             raise ArtifactError(message)
         return OnnxSession(session)

@@ -20,6 +20,7 @@ class StableHLOSession:
     def __init__(self, exported: jax.export.Exported) -> None:
         """Take what `jax.export.deserialize` returned."""
         self._call = jax.jit(exported.call)
+        self._dtype = exported.in_avals[0].dtype
         self._compiled: set[int] = set()
 
     def prompt(self, rows: int) -> bool:
@@ -27,8 +28,8 @@ class StableHLOSession:
         return _padded(rows) in self._compiled
 
     def run(self, inputs: Array) -> Array:
-        """Return the outputs [n, outputs] for prepared inputs [n, ...] float32."""
-        rows = len(inputs)
+        """Return the outputs [n, outputs] for prepared inputs [n, ...]."""
+        rows, inputs = len(inputs), inputs.astype(self._dtype, copy=False)
         padded = _padded(rows)
         if padded != rows:
             filler = np.zeros((padded - rows, *inputs.shape[1:]), dtype=inputs.dtype)
@@ -49,7 +50,7 @@ class StableHLORuntime:
         """Load a program from its bytes.
 
         Raises:
-            ArtifactError: JAX refuses it, or it is not one float32 tensor to another.
+            ArtifactError: JAX refuses it, or it is not one tensor to another.
         """
         try:
             exported = jax.export.deserialize(bytearray(content))
@@ -60,11 +61,13 @@ class StableHLORuntime:
             )
             raise ArtifactError(message) from error
         sides = (exported.in_avals, exported.out_avals)
-        if any(len(side) != 1 or side[0].dtype != np.float32 for side in sides):
+        fits = all(len(side) == 1 for side in sides)
+        fits = fits and exported.in_avals[0].dtype in (np.float32, np.int32)
+        if not fits or exported.out_avals[0].dtype != np.float32:
             found = [[str(each) for each in side] for side in sides]
             message = (
-                f"The program takes and returns {found}; expected one float32 tensor each. "
-                "Publish the run again."
+                f"The program takes and returns {found}; expected one tensor of numbers or "
+                "tokens, and one float32 tensor. Publish the run again."
             )
             raise ArtifactError(message)
         return StableHLOSession(exported)

@@ -119,7 +119,8 @@ def _classification(run: Run, outputs: Array, y: Array) -> Report:
         from sklearn import metrics  # noqa: PLC0415 - only this verb needs it
     except ImportError as error:
         raise missing_package("Evaluating", "sklearn", "notebook") from error
-    labels, found = run.task.labels, classes_of(outputs)
+    labels, found = run.task.labels, classes_of(outputs).reshape(-1)
+    y = y.reshape(-1)  # each position of a sequence is an example
     numbers = np.arange(len(labels))
     scores = metrics.precision_recall_fscore_support(
         y,

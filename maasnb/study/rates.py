@@ -15,10 +15,12 @@ from maasnb.backends.protocol import Program
 from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, OptionError
+from maasnb.matching import match_task
+from maasnb.parts import taken
 from maasnb.records.observing import occupy, release
 from maasnb.rules import Rule
 from maasnb.study.reports import Report
-from maasnb.tasks import make_optimizer, make_task
+from maasnb.tasks import make_optimizer
 
 __all__ = ["find_lr"]
 
@@ -72,15 +74,8 @@ def find_lr(
             'or a class. Type: mb.find_lr(model, data, optimizer="adam")'
         )
         raise OptionError(message)
-    backend, examples = backend_of(model), data.train.inputs[:2]
-    task = make_task(
-        kind=data.kind,
-        labels=data.labels,
-        targets=data.target_width,
-        output_shape=backend.output_shape(model, examples),
-        final_activation=backend.final_activation(model),
-        loss="auto" if callable(loss) else loss,
-    )
+    backend = backend_of(model)
+    task = match_task(backend, model, data, loss)
     batches = Batches(size=len(data.train), batch=batch, seed=seed)
     rule = Rule(loss=loss if callable(loss) else None)
     occupy(model)
@@ -89,7 +84,9 @@ def find_lr(
             model,
             task,
             chosen,
-            inputs=examples,
+            inputs=taken(data.train.inputs, slice(0, 2)),
+            targets=taken(data.train.targets, slice(0, 2)),
+            batch=batch,
             ragged=batches.ragged,
             device=device,
             rule=rule,
@@ -111,7 +108,7 @@ def _losses(program: Program, data: Data, batches: Batches, rates: Array) -> Arr
         for first in range(0, len(rates), _CHUNK):
             some = rates[first : first + _CHUNK]
             state, found = program.chunk(state, placed, batches.rows(first, len(some)), some)
-            losses += program.host(found).tolist()
+            losses += program.host(found).means.tolist()
             mean = _smoothed(np.array(losses))
             if not mean[-1] <= _RISEN * mean.min():  # NaN is not either
                 break

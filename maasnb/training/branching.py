@@ -61,7 +61,7 @@ def fork(
     shapes = {info.name: list(info.shape) for info in backend.parameters(model)}
     check_fits(folder.name, summary, shapes)
     mark, arrays = stored_state(folder, step)
-    recorded = {**summary.get("options", {}), "lr": mark.knobs["lr"]}
+    recorded = {**summary.get("options", {}), **mark.knobs}
     options, handling = split_changes(recorded, changes)
     opening = forked(folder, mark, arrays, wanted=step, data=data, options=options)
     new = start(

@@ -9,6 +9,7 @@ from maasnb.backends.protocol import Backend
 from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
 from maasnb.errors import OptionError, TrainingError, unknown_name
+from maasnb.parts import taken
 from maasnb.records.checkpoints import Arrays, Mark, checkpoint_steps
 from maasnb.records.run import Run
 from maasnb.tasks import Task, make_optimizer
@@ -36,9 +37,9 @@ def fork_run(start: Starter, run: Run, step: int | None, changes: Mapping[str, A
     """
     options, handling = split_changes(run.options, changes)
     mark, arrays = _state_of(run, step)
-    knob = mark.knobs.get("lr")
-    if "lr" not in changes and knob is not None and knob != run.settings["lr"]:
-        options["lr"] = knob
+    for name, value in mark.knobs.items():
+        if name not in changes and value != run.settings[name]:
+            options[name] = value
     model = run.backend.copy(run.model)
     if "optimizer" in changes:  # its state fits no other rule: only the weights are taken over
         load_weights(run.backend, model, run.data, run.task, run.options, arrays)
@@ -89,8 +90,9 @@ def forked(
         OptionError: the fork would have no step left to take.
     """
     batch, epochs = options["batch"] * options["accumulate"], options["epochs"]
-    if isinstance(batch, int) and isinstance(epochs, int) and batch > 0:
+    if isinstance(batch, int) and isinstance(epochs, int) and batch > 0 and data.stream is None:
         total = Batches(size=len(data.train), batch=batch, seed=0).steps_per_epoch * epochs
+        total = options.get("steps") or total
         if mark.step >= total:
             message = (
                 f"After step {mark.step} of {total} a fork has no step left to take. "
@@ -142,7 +144,9 @@ def load_weights(
         model,
         task,
         make_optimizer(options["optimizer"], options["weight_decay"]),
-        inputs=data.train.inputs[:2],
+        inputs=taken(data.train.inputs, slice(0, 2)),
+        targets=taken(data.train.targets, slice(0, 2)),
+        batch=1,
         ragged=False,
         device=options["device"],
     )

@@ -8,17 +8,21 @@ state is kept; when a loss is not finite, the loop goes back to the last good st
 
 import contextlib
 import dataclasses
-import math
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from maasnb.backends.protocol import Array, Program
 from maasnb.datasets.batches import Rows
-from maasnb.errors import DivergedError
+from maasnb.errors import DataError, DivergedError, TrainingError
 from maasnb.events import Measured, Restored, Started, Stepped, Validated
 from maasnb.metrics import measure
+from maasnb.records.examples import ExampleLosses
 from maasnb.records.run import Run
+from maasnb.training.feeding import Feed, make_feed
 from maasnb.training.interventions import Schedule
 from maasnb.training.keeping import Keeper
 from maasnb.training.obeying import Obeying
@@ -37,7 +41,7 @@ class Beginning:
     Attributes:
         step: how many steps were taken before.
         arrays: the state; None for a fresh one, of the model's present parameters.
-        lr: the learning rate set by then; None for the run's own.
+        knobs: what was set by then, by name; the run's own where nothing was.
         schedule: what is known to be done by the way.
         first: the step of the run's first checkpoint.
         complaints: what a person should know.
@@ -45,7 +49,7 @@ class Beginning:
 
     step: int = 0
     arrays: Any = None
-    lr: float | None = None
+    knobs: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
     first: int = 0
     complaints: tuple[str, ...] = ()
@@ -57,6 +61,7 @@ class _Pending:
 
     Attributes:
         losses: the losses, opaque.
+        rows: whose they are.
         step: how many steps are done with them.
         samples: how many examples they are of.
         call_s: how long the call took that began the work, or did it all where nothing runs on.
@@ -65,6 +70,7 @@ class _Pending:
     """
 
     losses: Any
+    rows: Rows
     step: int
     samples: int
     lr: float
@@ -87,16 +93,19 @@ class Loop(Obeying):
     ) -> None:
         """Take what the run is made of; nothing is done yet."""
         self._beginning = beginning or Beginning()
-        now = self._beginning.lr
-        super().__init__(run, program, plan.lr if now is None else now, self._beginning.schedule)
+        knobs = {"lr": plan.lr, "clip": plan.clip, **self._beginning.knobs}
+        super().__init__(
+            run, program, knobs["lr"] or plan.lr, knobs["clip"], self._beginning.schedule
+        )
         self._plan = plan
-        self._batches = plan.batches
-        self._clip = plan.clip
         self._best: Any = None
         self._step = self._beginning.step
         self._keeper = Keeper(run, program, checkpoint_s)
         self._pending: _Pending | None = None
         self._last_read = 0.0
+        self._feed: Feed | None = None
+        self._stream_ended = False
+        self._measures = plan.record != "off"
 
     def run_through(self, complaints: list[str]) -> None:
         """Train, and end the run whatever happens."""
@@ -110,13 +119,44 @@ class Loop(Obeying):
             self._program.update(self._state)
             self._keeper.close()
             run.close("diverged", str(error), error)
+        except DataError as error:  # of a stream, between two chunks
+            self._break_off(error)
         except BaseException as error:  # noqa: BLE001 - the run carries the error to whoever waits
             with contextlib.suppress(Exception):  # what was learnt stays, if it can be had
                 kept = self._keeper.newest()
                 self._program.update(self._program.revert(kept.copy))
                 self._keeper.checkpoint(kept)
             self._keeper.close()
-            run.close("failed", repr(error), error)
+            run.close("failed", repr(error), self._explained(error))
+        finally:
+            if self._feed is not None:
+                self._feed.close()
+
+    def _break_off(self, error: DataError) -> None:
+        """End a run whose data failed, with all that was learnt before."""
+        try:
+            self._read_pending()
+            self._keeper.checkpoint(self._keeper.keep(self._mark(), self._state))
+        except DivergedError as worse:
+            self._warn(str(worse))
+        self._program.update(self._state)
+        self._keeper.close()
+        self._run.close("failed", str(error), error)
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """Return an error, or what a person can do about a device without memory left."""
+        if not self._run.backend.is_out_of_memory(error):
+            return error
+        batch = self._run.settings["batch"]
+        message = (
+            f"The device ran out of memory at step {self._step}. The run's record and its last "
+            f"checkpoint stay. Lower batch= (it is {batch}), keep the step's size with "
+            f"accumulate={2 * self._run.settings['accumulate']} and batch={max(batch // 2, 1)}, or "
+            'type: precision="bfloat16"'
+        )
+        explained = TrainingError(message, run=self._run)
+        explained.__cause__ = error
+        return explained
 
     def _start(self, complaints: list[str]) -> None:
         run, data = self._run, self._run.data
@@ -130,29 +170,33 @@ class Loop(Obeying):
         )
         for words in complaints:
             self._warn(words)
-        self._state = self._program.init(self._batches.seed)
+        self._state = self._program.init(self._plan.batches.seed)
         if self._beginning.arrays is not None:
             self._state = self._program.restore(self._state, self._beginning.arrays)
-        self._train = self._program.place(data.train.inputs, data.train.targets)
+        self._feed = make_feed(self._program, data, self._plan.batches, self._plan.rule.accumulate)
+        if data.stream is None and self._plan.record == "full":
+            run.history.examples = ExampleLosses(len(data.train))
         validation = data.validation
         self._validation = (
             self._program.place(validation.inputs, validation.targets) if len(validation) else None
         )
-        longest = self._program.longest_chunk(self._train, self._batches.batch)
-        self._pacer = Pacer(longest)
+        self._pacer = Pacer(self._feed.longest)
         self._keeper.begin(self._mark(), self._state, run.history.validated, self._beginning.first)
         for event in run.history.validated:
             self._plan.watch.saw(event)
         run.hand_over = self._hand_over_inside
 
     def _take_all_steps(self) -> None:
-        every = self._plan.validate_every
+        every = self._plan.validate_every if self._validation is not None else self._run.total_steps
         while self._goes_on():
             fixed = self._next_fixed_measurement()
-            if self._step == fixed or self._pacer.wants_statistics():
+            if self._measures and (self._step == fixed or self._pacer.wants_statistics()):
                 self._take_measured_step()
             else:
-                self._take_chunk(min(every - self._step % every, fixed - self._step))
+                left = (fixed if self._measures else self._run.total_steps) - self._step
+                self._take_chunk(min(every - self._step % every, left))
+            if self._stream_ended:
+                break
             if self._step % every == 0 or self._step == self._run.total_steps:
                 self._validate()
             if self._keeper.is_due():
@@ -167,8 +211,8 @@ class Loop(Obeying):
         return self._plan.schedule.rates(self._lr, first, count)
 
     def _rate_at(self, step: int) -> float:
-        """Return the learning rate that a step was or would be taken with."""
-        return float(self._plan.schedule.rates(self._lr_at(step), step, 1)[0])
+        """Return the scheduled learning rate that a step was or would be taken with."""
+        return float(self._plan.schedule.rates(self._knobs_at(step)[0], step, 1)[0])
 
     def _goes_on(self) -> bool:
         """Obey, then say whether there is another step to take."""
@@ -190,14 +234,28 @@ class Loop(Obeying):
 
     def _take_chunk(self, most: int) -> None:
         """Dispatch a chunk, then read the one before while the device works."""
-        count = self._pacer.length(self._schedule.left(self._step, most))
-        rows = self._batches.rows(self._step, count)
-        rates = self._rates_of(self._step, count)
+        placed, rows = self._fed(self._pacer.length(self._schedule.left(self._step, most)))
+        if self._stream_ended:
+            return
+        rates = self._rates_of(self._step, len(rows))
         began = time.perf_counter()
-        self._state, losses = self._program.chunk(self._state, self._train, rows, rates, self._clip)
+        self._state, losses = self._program.chunk(self._state, placed, rows, rates, self._clip)
         lr = float(rates[-1])
         before, self._pending = self._pending, self._after(rows, losses, lr, began, paced=True)
         self._read(before, self._pending.call_s)
+
+    def _fed(self, steps: int) -> tuple[Any, Rows]:
+        """Return the batches of the steps to come; at a stream's end there is none."""
+        assert self._feed is not None
+        placed, rows = self._feed.take(self._step, steps)
+        if not len(rows):
+            self._stream_ended = True
+            self._read_pending()
+            self._stopped_for = self._run.stop_reason = (
+                f"the stream ended after {self._step} of {self._run.total_steps} steps; it can be "
+                "gone through once only. Give a function that makes it: mb.data(lambda: batches())"
+            )
+        return placed, rows
 
     def _after(
         self,
@@ -212,15 +270,17 @@ class Loop(Obeying):
         self._step += len(rows)
         now = time.perf_counter()
         samples = int(rows.counts.sum())
-        return _Pending(losses, self._step, samples, lr, now - began, now, paced)
+        return _Pending(losses, rows, self._step, samples, lr, now - began, now, paced)
 
     def _take_measured_step(self) -> None:
         self._read_pending()
         began = time.perf_counter()
-        rows = self._batches.rows(self._step, 1)
+        placed, rows = self._fed(1)
+        if self._stream_ended:
+            return
         lr = self._rate_at(self._step)
         self._state, losses, statistics = self._program.statistics(
-            self._state, self._train, rows, lr, self._clip
+            self._state, placed, rows, lr, self._clip
         )
         self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
@@ -247,15 +307,17 @@ class Loop(Obeying):
         """
         if pending is None:
             return
-        losses = self._program.host(pending.losses)
+        found = self._program.host(pending.losses)
+        losses = found.means
         now = time.perf_counter()
         waited_s = now - max(pending.called, self._last_read) - next_call_s
         seconds = pending.call_s + max(waited_s, 0.0)
         self._last_read = now
         if pending.paced:
             self._pacer.took(len(losses), seconds)
-        bad = [number for number, loss in enumerate(losses) if not math.isfinite(loss)]
-        good = losses[: bad[0]] if bad else losses
+        self._note_examples(pending.rows, found.examples)
+        bad = np.flatnonzero(~np.isfinite(losses))
+        good = losses[: bad[0]] if len(bad) else losses
         if len(good):
             self._run.emit(
                 Stepped(
@@ -267,8 +329,19 @@ class Loop(Obeying):
                     seconds=seconds,
                 )
             )
-        if bad:
-            self._go_back(pending.step - len(losses) + bad[0], losses[bad[0]])
+        if len(bad):
+            self._go_back(pending.step - len(losses) + int(bad[0]), float(losses[bad[0]]))
+
+    def _note_examples(self, rows: Rows, losses: Array | None) -> None:
+        """Remember the loss of each example, epoch by epoch: in one no example comes twice."""
+        examples = self._run.history.examples
+        if examples is None or losses is None:
+            return
+        per_epoch = self._run.steps_per_epoch
+        for first in range(-(rows.first % per_epoch), len(rows), per_epoch):
+            part = slice(max(first, 0), first + per_epoch)
+            real = np.arange(rows.indices.shape[1]) < rows.counts[part, None]
+            examples.add(rows.indices[part][real], losses[part][real])
 
     def _validate(self) -> None:
         if self._validation is None:
@@ -276,8 +349,11 @@ class Loop(Obeying):
         self._read_pending()
         found = self._program.evaluate(self._state, self._validation)
         data = self._run.data
-        outputs = data.recipe.outputs(found.outputs)
-        metrics = measure(self._run.task, outputs, data.validation.y)
+        metrics = {}
+        if found.outputs is not None:
+            recipe = data.recipe
+            outputs = found.outputs if self._run.task.positions else recipe.outputs(found.outputs)
+            metrics = measure(self._run.task, outputs, data.validation.y)
         epoch = self._step // self._run.steps_per_epoch
         event = Validated(
             step=self._step,
@@ -305,7 +381,7 @@ class Loop(Obeying):
         """Find the last good state by repeating steps from a kept one, restore it, and raise."""
         self._pending = None
         state, step, culprit = self._keeper.replay(
-            bad_step, self._train, self._batches, self._rate_at, self._clip
+            bad_step, self._feed, lambda step: (self._rate_at(step), self._knobs_at(step)[1])
         )
         self._state, self._step = state, step
         words = f"The run went back to its last good state, after step {step}."

@@ -24,32 +24,37 @@ class Obeying(abc.ABC):
     _keeper: Keeper
     _state: Any
 
-    def __init__(self, run: Run, program: Program, lr: float, schedule: Schedule) -> None:
-        """Take the run, the learning rate it begins with, and what is known to come."""
+    def __init__(
+        self, run: Run, program: Program, lr: float, clip: float | None, schedule: Schedule
+    ) -> None:
+        """Take the run, the knobs it begins with, and what is known to come."""
         self._run = run
         self._program = program
         self._lr = lr
+        self._clip = clip
         self._step = 0
         self._schedule = schedule
         self._paused = False
         self._stopped_for: str | None = None
-        self._rates: list[tuple[int, float]] = [(0, lr)]
+        self._knobs: list[tuple[int, float, float | None]] = [(0, lr, clip)]
+        run.knobs = {"lr": lr, "clip": clip}
 
     @abc.abstractmethod
     def _read_pending(self) -> None:
         """Read what is still on the device, so that all is known up to the present step."""
 
-    def _lr_at(self, step: int) -> float:
-        """Return the learning rate that a step was or would be taken with."""
-        number = bisect.bisect_right(self._rates, step, key=lambda rate: rate[0])
-        return self._rates[max(number - 1, 0)][1]
+    def _knobs_at(self, step: int) -> tuple[float, float | None]:
+        """Return the learning rate and the clipping that a step was or would be taken with."""
+        number = bisect.bisect_right(self._knobs, step, key=lambda knobs: knobs[0])
+        _, lr, clip = self._knobs[max(number - 1, 0)]
+        return lr, clip
 
     def _mark(self) -> Mark:
         self._read_pending()
         return Mark(
             step=self._step,
             log_bytes=self._run.record.log_bytes,
-            knobs={"lr": self._lr},
+            knobs={"lr": self._lr, "clip": self._clip},
             seconds=self._run.seconds,
         )
 
@@ -126,13 +131,17 @@ class Obeying(abc.ABC):
             self._say(command, self._stopped_for)
 
     def _set(self, command: Command) -> None:
-        self._lr = float(command.value)
-        self._note_rate()
-        self._say(command, self._lr)
+        if command.action == "clip":
+            self._clip = None if command.value is None else float(command.value)
+        else:
+            self._lr = float(command.value)
+        self._note_knobs()
+        self._say(command, command.value)
 
-    def _note_rate(self) -> None:
-        earlier = [rate for rate in self._rates if rate[0] < self._step]
-        self._rates = [*earlier, (self._step, self._lr)]
+    def _note_knobs(self) -> None:
+        earlier = [knobs for knobs in self._knobs if knobs[0] < self._step]
+        self._knobs = [*earlier, (self._step, self._lr, self._clip)]
+        self._run.knobs = {"lr": self._lr, "clip": self._clip}
 
     def _checkpoint(self, command: Command) -> int:
         kept = self._keeper.keep(self._mark(), self._state)
@@ -150,7 +159,7 @@ class Obeying(abc.ABC):
         self._say(command, step)
         self._step = step
         self._run.go_back_to(step)
-        self._note_rate()
+        self._note_knobs()
         self._keeper.go_back(found, self._state)
         self._keeper.forget_loss_after(self._run.history.validated)
         if self._paused:

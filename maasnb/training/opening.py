@@ -152,7 +152,7 @@ def resumed(
     beginning = Beginning(
         step=mark.step,
         arrays=checkpoint.arrays,
-        lr=mark.knobs.get("lr"),
+        knobs=mark.knobs,
         schedule=Schedule.of_knobs(read(tail.splitlines())),
         first=int(summary.get("first", 0)),
         complaints=tuple(complaints),

@@ -10,13 +10,16 @@ from maasnb.backends.protocol import Backend
 from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, OptionError, unknown_name
+from maasnb.matching import match_task
 from maasnb.rules import PRECISIONS, Rule, balanced, matching
 from maasnb.schedules import Schedule, make_schedule
-from maasnb.tasks import Optimizer, Task, make_optimizer, make_task
+from maasnb.tasks import Optimizer, Task, make_optimizer
 from maasnb.training.stopping import EarlyStop, Watch, check_metric, make_target
 
-__all__ = ["LR", "Options", "Plan", "make_plan"]
+__all__ = ["LR", "RECORDS", "Options", "Plan", "make_plan"]
 
+RECORDS = ("full", "light", "off")
+"""What is measured beside the loss: all, norms of gradients and updates alone, or nothing."""
 LR = 1e-3
 """The learning rate of optimizers by name: torch's and optax's own for Adam."""
 _EVERY = re.compile(r"\s*(\d+)\s*(steps?|epochs?)?\s*")
@@ -27,6 +30,7 @@ class Options:
     """Hold the options of `train` that shape the training, as they were given."""
 
     epochs: int
+    steps: int | None
     batch: int
     optimizer: Any
     lr: float | None
@@ -46,6 +50,8 @@ class Options:
     target: float | Mapping[str, float] | None
     restore_best: bool | None
     validate_every: int | str
+    record: str
+    compile: bool
     seed: int
 
     def check(self) -> None:
@@ -57,6 +63,8 @@ class Options:
         """
         for name in ("epochs", "batch", "accumulate"):
             _check_whole(name, getattr(self, name))
+        if self.steps is not None:
+            _check_whole("steps", self.steps)
         for name in ("lr", "clip", "clip_value"):
             _check_number(name, getattr(self, name), "a positive number", zero=False)
         for name in ("l1", "l2", "weight_decay"):
@@ -67,6 +75,8 @@ class Options:
             raise _unfitting("seed", self.seed, "a whole number from 0 up to 2**32 - 1")
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", str(self.precision), PRECISIONS)
+        if self.record not in RECORDS:
+            raise unknown_name("level of record", str(self.record), RECORDS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +87,15 @@ class Plan:
         task: what the model is trained for.
         optimizer: the optimiser.
         rule: what a step does with losses and gradients.
-        batches: which rows make which batch.
+        batches: which rows make which batch; of a stream only the size of a batch.
+        epochs: how many passes over the data.
+        steps_per_epoch: how many steps make one pass.
+        steps: how many steps the run takes in all.
         schedule: the factor on the learning rate of each step.
         lr: the learning rate before the schedule.
         clip: the norm to clip gradients at; None for no clipping.
         watch: what ends the run early.
+        record: what is measured beside the loss, one of `RECORDS`.
         validate_every: how many steps there are from one validation to the next.
         settings: all of it, as `run.json` has it.
     """
@@ -90,10 +104,14 @@ class Plan:
     optimizer: Optimizer
     rule: Rule
     batches: Batches
+    epochs: int
+    steps_per_epoch: int
+    steps: int
     schedule: Schedule
     lr: float
     clip: float | None
     watch: Watch
+    record: str
     validate_every: int
     settings: dict[str, Any]
 
@@ -113,26 +131,20 @@ def make_plan(options: Options, backend: Backend, model: Any, data: Data) -> Pla
         )
         raise DataError(message)
     options.check()
-    task = make_task(
-        kind=data.kind,
-        labels=data.labels,
-        targets=data.target_width,
-        output_shape=backend.output_shape(model, data.train.inputs[:2]),
-        final_activation=backend.final_activation(model),
-        loss="auto" if callable(options.loss) else options.loss,
-    )
+    task = match_task(backend, model, data, options.loss)
     optimizer = make_optimizer(options.optimizer, options.weight_decay)
     lr = _learning_rate(options.lr, optimizer)
     rule = _rule(options, backend, model, data)
     batches = Batches(
         size=len(data.train), batch=options.batch * options.accumulate, seed=options.seed
     )
-    per_epoch = batches.steps_per_epoch
-    schedule = make_schedule(options.schedule, options.warmup, options.epochs * per_epoch)
+    epochs, per_epoch, steps = _lengths(options, data, batches)
+    schedule = make_schedule(options.schedule, options.warmup, steps)
     every = _validate_every(options.validate_every, per_epoch)
     watch, watched = _watch(options, task, data)
     settings = {
-        "epochs": options.epochs,
+        "epochs": epochs,
+        "steps": steps,
         "batch": options.batch,
         "optimizer": optimizer.to_json(),
         "lr": lr,
@@ -141,6 +153,7 @@ def make_plan(options: Options, backend: Backend, model: Any, data: Data) -> Pla
         "seed": options.seed,
         "clip": options.clip,
         "validate_every": every,
+        "record": options.record,
         **_rule_json(rule),
         **watched,
     }
@@ -149,13 +162,39 @@ def make_plan(options: Options, backend: Backend, model: Any, data: Data) -> Pla
         optimizer=optimizer,
         rule=rule,
         batches=batches,
+        epochs=epochs,
+        steps_per_epoch=per_epoch,
+        steps=steps,
         schedule=schedule,
         lr=lr,
         clip=options.clip,
         watch=watch,
+        record=options.record,
         validate_every=every,
         settings=settings,
     )
+
+
+def _lengths(options: Options, data: Data, batches: Batches) -> tuple[int, int, int]:
+    """Return how many epochs a run has, how many steps one has, and how many there are in all."""
+    per_epoch: int | None = batches.steps_per_epoch
+    if data.stream is not None:
+        length = data.stream.length(options.batch)
+        per_epoch = None if length is None else -(-length // options.accumulate)
+    if per_epoch == 0:
+        message = "The stream says that it has no batch; expected at least one."
+        raise DataError(message)
+    if per_epoch is None and options.steps is None:
+        message = (
+            "This stream does not say how many batches it has, so the run has no end. "
+            "Type: mb.train(model, data, steps=1000)"
+        )
+        raise OptionError(message)
+    if options.steps is None:
+        assert per_epoch is not None
+        return options.epochs, per_epoch, options.epochs * per_epoch
+    per_epoch = per_epoch or options.steps
+    return -(-options.steps // per_epoch), per_epoch, options.steps
 
 
 def _learning_rate(lr: float | None, optimizer: Optimizer) -> float:
@@ -183,6 +222,7 @@ def _rule(options: Options, backend: Backend, model: Any, data: Data) -> Rule:  
         precision="bfloat16" if options.precision == "bfloat16" else "float32",
         frozen=matching(patterns, names) if patterns else (),
         class_weights=_class_weights(options.class_weights, data),
+        compile=bool(options.compile),
         loss=options.loss if callable(options.loss) else None,
     )
 
@@ -199,7 +239,13 @@ def _class_weights(given: str | Mapping[Any, float] | None, data: Data) -> tuple
     if given is None:
         return ()
     if data.kind != "classification":
-        message = "class_weights= is for classification, but the data is regression; leave it out."
+        message = (
+            f"class_weights= is for classification, but the data is {data.kind}; leave it out."
+        )
+        raise OptionError(message)
+    if data.positions or not data.labels:
+        what = "classes at each position" if data.positions else "a stream without labels="
+        message = f"class_weights= cannot be used with {what}; leave it out."
         raise OptionError(message)
     if given == "balanced":
         return balanced(data.train.targets, len(data.labels))

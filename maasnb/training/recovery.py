@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from maasnb.backends.protocol import Program, Statistics
-from maasnb.datasets.batches import Batches
 from maasnb.records.checkpoints import Mark
+from maasnb.training.feeding import Feed
 
 __all__ = ["KeptState", "KeptStates"]
 
@@ -56,33 +58,41 @@ class KeptStates:
     def replay(
         self,
         bad_step: int,
-        placed: Any,  # noqa: ANN401 - opaque
-        batches: Batches,
-        lr_at: Callable[[int], float],
-        clip: float | None = None,
+        feed: Feed,
+        knobs_at: Callable[[int], tuple[float, float | None]],
     ) -> tuple[Any, int, str | None]:
         """Return the last good state, its step, and the parameter that went bad first.
 
         The newest copy may itself be bad: a step can have a finite loss and yet leave NaN behind.
-        Then the one before it is taken.
+        Then the one before it is taken. Where a stream cannot be gone through again, the newest
+        copy without NaN is the last good state that is known.
         """
+        if not feed.can_go_to(self._copies[0].mark.step):
+            return self._newest_finite()
         good, step, culprit = None, 0, None
         for kept in reversed(self._copies):
             good, step, culprit = kept.copy, kept.mark.step, None
             state = self._program.revert(kept.copy)
             while step <= bad_step:
-                rows = batches.rows(step, 1)
+                placed, rows = feed.take(step, 1)
                 state, losses, statistics = self._program.statistics(
-                    state, placed, rows, lr_at(step), clip
+                    state, placed, rows, *knobs_at(step)
                 )
                 found = self._program.host_statistics(statistics)
                 culprit = _first_not_finite(found)
-                if culprit or not math.isfinite(self._program.host(losses)[0]):
+                if culprit or not math.isfinite(self._program.host(losses).means[0]):
                     break
                 good, step = self._program.keep(state), step + 1
             if step > kept.mark.step:
                 break
         return self._program.revert(good), step, culprit
+
+    def _newest_finite(self) -> tuple[Any, int, str | None]:
+        kept = self._copies[-1]
+        arrays = self._program.arrays(kept.copy).values()
+        if not all(np.isfinite(array).all() for array in arrays if array.dtype.kind == "f"):
+            kept = self._copies[0]
+        return self._program.revert(kept.copy), kept.mark.step, None
 
 
 def _first_not_finite(statistics: Statistics) -> str | None:

@@ -44,7 +44,7 @@ def replay(run: Run | str, *, name: str | None = None, wait: bool = True) -> Run
         beginning=Beginning(
             step=mark.step,
             arrays=checkpoint.arrays,
-            lr=mark.knobs.get("lr"),
+            knobs=mark.knobs,
             schedule=Schedule.of_everything(events),
             first=first,
         ),

@@ -13,18 +13,17 @@ from typing import Any, Literal
 
 from maasnb.backends import backend_of
 from maasnb.backends.protocol import Backend
-from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
 from maasnb.errors import OptionError
 from maasnb.events import Event, read
+from maasnb.parts import taken
 from maasnb.records.observing import observers_told, occupy, release
 from maasnb.records.run import Run
 from maasnb.settings import VERSION
-from maasnb.tasks import Task
 from maasnb.training.forking import fork_run
 from maasnb.training.loop import Loop
 from maasnb.training.opening import Opening, plain, resumed
-from maasnb.training.options import Options, make_plan
+from maasnb.training.options import Options, Plan, make_plan
 from maasnb.training.stopping import EarlyStop
 
 __all__ = ["start", "train"]
@@ -37,6 +36,7 @@ def train(
     data: Data,
     *,
     epochs: int = 10,
+    steps: int | None = None,
     batch: int = 32,
     optimizer: str | Any = "adam",  # noqa: ANN401 - or the library's own object
     lr: float | None = None,
@@ -56,6 +56,8 @@ def train(
     target: float | Mapping[str, float] | None = None,
     restore_best: bool | None = None,
     validate_every: int | str = "1 epoch",
+    record: Literal["full", "light", "off"] = "full",
+    compile: bool = False,  # noqa: A002 - torch's own word
     seed: int = 0,
     name: str | None = None,
     device: str | None = None,
@@ -70,12 +72,14 @@ def train(
         model: a torch.nn.Module or a flax nnx.Module, of `mb.build` or of your own.
         data: what `mb.data` returned.
         epochs: how many passes over the training split.
-        batch: how many examples a step, or a part of one with accumulate.
+        steps: how many steps in all, in place of epochs; a stream without a length needs it.
+        batch: how many examples a step, or a part of one with accumulate; streams bring their own.
         optimizer: a name, a class or a factory of torch.optim, or an optax transformation.
         lr: the learning rate, 0.001 by default; an optimizer object brings its own.
         schedule: how lr changes: constant, cosine, linear, onecycle, or a function step -> factor.
         warmup: steps, or a fraction of all steps, in which lr rises from near 0.
-        loss: a name, by default what suits the data, or a function (outputs, targets) -> loss.
+        loss: a name, by default what suits model and data ("model" for a loss that the model
+            returns when it is given targets), or a function (outputs, targets) -> loss.
         class_weights: what an example of a class counts: "balanced", or a dictionary.
         l1: a penalty of l1 * sum(|w|) over weights, not over biases.
         l2: a penalty of l2 * sum(w ** 2) over weights, not over biases.
@@ -89,6 +93,9 @@ def train(
         target: a value of the first metric, or {metric: value}, at which the run stops.
         restore_best: whether to end with the best state; by default with stop only.
         validate_every: a number of steps, or of epochs as "2 epochs".
+        record: what is measured beside the loss: full, light (norms of gradients and updates
+            alone), or off; no weight depends on it.
+        compile: whether torch compiles the model, which takes a while; JAX always compiles.
         seed: fixes the order of the examples and every random number of the training.
         name: what to call the run; by default the data's and the backend's names.
         device: where to train, as `%maas devices` lists them; by default the best there is.
@@ -135,17 +142,17 @@ def start(
         model,
         plan.task,
         plan.optimizer,
-        inputs=data.train.inputs[:2],
-        ragged=plan.batches.ragged,
+        inputs=taken(data.train.inputs, slice(0, 2)),
+        targets=taken(data.train.targets, slice(0, 2)),
+        batch=plan.batches.batch,
+        ragged=plan.batches.ragged or data.stream is not None,
         device=options["device"],
         rule=plan.rule,
     )
     settings = {**plan.settings, "mode": program.mode}
     occupy(model)
     try:
-        run = _make_run(
-            name, model, backend, data, plan.task, settings, plan.batches, opening, options
-        )
+        run = _make_run(name, model, backend, data, plan, settings, opening, options)
         if on_event is not None:
             run.subscribe(on_event)
         complaints = list(observers_told(run))
@@ -170,9 +177,8 @@ def _make_run(
     model: object,
     backend: Backend,
     data: Data,
-    task: Task,
+    plan: Plan,
     settings: Mapping[str, Any],
-    batches: Batches,
     opening: Opening,
     options: Mapping[str, Any],
 ) -> Run:
@@ -186,7 +192,7 @@ def _make_run(
         "parameters": sum(info.count for info in parameters),
         "shapes": {info.name: list(info.shape) for info in parameters},
         "structure": hashlib.sha256(backend.structure(model).encode()).hexdigest()[:16],
-        "task": task.to_json(),
+        "task": plan.task.to_json(),
         "settings": dict(settings),
         "options": {key: plain(value) for key, value in options.items()},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "seed": data.seed},
@@ -199,11 +205,12 @@ def _make_run(
         model=model,
         backend=backend,
         data=data,
-        task=task,
+        task=plan.task,
         settings=settings,
         environment=environment,
-        epochs=settings["epochs"],
-        steps_per_epoch=batches.steps_per_epoch,
+        epochs=plan.epochs,
+        steps_per_epoch=plan.steps_per_epoch,
+        total_steps=plan.steps,
         options=options,
         origin=opening.origin,
         forker=functools.partial(fork_run, start),

@@ -13,6 +13,7 @@ CLASSES = Task(
 )
 SPEC = Spec(input=(4,), layers=(Dense(8, "tanh"), Dense(3)))
 EXAMPLE = np.zeros((2, 4), np.float32)
+TARGETS = np.zeros(2, np.int32)
 NOISY = Spec(input=(4,), layers=(Dense(8, "tanh"), Dropout(0.5), Dense(3)))
 
 
@@ -58,6 +59,8 @@ def train(
         CLASSES,
         make_optimizer(optimizer, weight_decay),
         inputs=EXAMPLE,
+        targets=TARGETS,
+        batch=batch,
         ragged=batches.ragged,
         device="cpu",
         rule=rule,
@@ -74,5 +77,5 @@ def train(
             rows, some = batches.rows(step, count), rates[step : step + count]
             state, found = program.chunk(state, placed, rows, some, clip)
             step += count
-        losses.append(program.host(found))
+        losses.append(program.host(found).means)
     return program, state, np.concatenate(losses)

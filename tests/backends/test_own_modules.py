@@ -1,5 +1,7 @@
 """Modules that people write themselves, behind the seam."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from flax import nnx
 
 from maasnb.backends import backend_named, backend_of
 from maasnb.errors import ExportError, ModelError, ShapeError
+from maasnb.tasks import Task
 from tests.backends.models import CLASSES, examples, train
 
 
@@ -84,16 +87,46 @@ def test_each_backend_owns_its_own_models_only():
 def test_inputs_of_another_width_are_refused(make):
     model = make()
     with pytest.raises(ShapeError, match=r"cannot take examples of shape \(5,\)"):
-        backend_of(model).output_shape(model, np.zeros((2, 5), np.float32))
+        backend_of(model).ask(model, np.zeros((2, 5), np.float32))
 
 
-def test_a_module_that_returns_a_tuple_is_refused():
-    class Pair(torch.nn.Module):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: (x, "more"),
+        lambda x: {"hidden": None, "logits": x},
+        lambda x: [None, x],
+        lambda x: SimpleNamespace(logits=x),
+    ],
+)
+def test_the_output_is_found_among_what_a_module_returns(answer):
+    class Several(torch.nn.Module):
         def forward(self, x):
-            return x, x
+            return answer(2 * x)
 
-    with pytest.raises(ShapeError, match=r"returns tuple.*Return that from forward"):
-        backend_named("torch").output_shape(Pair(), np.zeros((2, 4), np.float32))
+    class Others(nnx.Module):
+        def __call__(self, x):
+            return answer(2 * x)
+
+    x = np.ones((2, 3), np.float32)
+    for model in (Several(), Others()):
+        backend = backend_of(model)
+        assert backend.ask(model, x).output_shape == (3,)
+        values = Task(kind="regression", loss="mse", outputs=3, given="values")
+        np.testing.assert_array_equal(backend.predict(model, values, x), 2 * x)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_a_module_of_no_one_array_has_no_output_shape(make):
+    class Several(type(make())):
+        def forward(self, x):
+            return {}
+
+        def __call__(self, *args):
+            return {}
+
+    model = Several() if make is TorchNet else Several(nnx.Rngs(0))
+    assert backend_of(model).ask(model, np.zeros((2, 4), np.float32)).output_shape is None
 
 
 def test_a_torch_module_that_branches_on_values_cannot_be_exported(capfd):

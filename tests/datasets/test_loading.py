@@ -95,11 +95,11 @@ def test_targets_of_a_regression_are_standardized_by_the_training_split_alone():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8", "bool"])
-def test_raw_inputs_keep_their_type_and_prepared_ones_are_float32(dtype):
+def test_raw_inputs_keep_their_type_and_prepared_ones_have_32_bits(dtype):
     x, y = examples()
     made = data(x.astype(dtype), y)
     assert made.train.x.dtype == dtype
-    assert made.train.inputs.dtype == np.float32
+    assert made.train.inputs.dtype == (np.int32 if "int" in dtype else np.float32)
 
 
 def test_images_keep_their_shape():

@@ -22,12 +22,14 @@ def test_a_run_is_steered_by_its_variable_and_by_its_name(notebook, running):
     notebook.run("%maas pause run")
     assert running.status == "paused"
     notebook.run("%maas lr spirals 0.01")
+    notebook.run("%maas clip spirals 2.5")
     notebook.run("%maas resume spirals")
     assert running.status == "running"
     notebook.run("%maas checkpoint run")
     assert interventions(running) == [
         ("pause", None, "magic"),
         ("lr", 0.01, "magic"),
+        ("clip", 2.5, "magic"),
         ("resume", None, "magic"),
         ("checkpoint", None, "magic"),
     ]

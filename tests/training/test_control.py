@@ -101,6 +101,27 @@ def test_a_learning_rate_that_is_no_positive_number_is_refused(backend, value):
     end(run)
 
 
+def test_clipping_is_set_changed_and_ended(backend):
+    run = background(backend, lr=1e-3)
+    for clip in (1e-9, 2e-9, None):
+        run.set(clip=clip)
+        assert run.knobs == {"lr": 1e-3, "clip": clip}
+    end(run)
+    assert interventions(run)[:3] == [
+        ("clip", 1e-9, "python"),
+        ("clip", 2e-9, "python"),
+        ("clip", None, "python"),
+    ]
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "tight", True])
+def test_a_norm_that_is_no_positive_number_is_refused(backend, value):
+    run = background(backend)
+    with pytest.raises(OptionError, match=r"clip=.* cannot be used; expected a positive number"):
+        run.set(clip=value)
+    end(run)
+
+
 def test_an_unknown_knob_gets_its_nearest_match(backend):
     run = background(backend)
     with pytest.raises(UnknownNameError, match="no knob 'rl'. Did you mean 'lr'"):

@@ -7,12 +7,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import maasnb as mb
-from maasnb.backends.protocol import Statistics
+from maasnb.backends.protocol import Losses, Statistics
 from maasnb.datasets.batches import Batches
 from maasnb.errors import DivergedError
 from maasnb.records.checkpoints import Mark
 from maasnb.tasks import make_optimizer
 from maasnb.training import train
+from maasnb.training.feeding import Feed
 from maasnb.training.recovery import KeptStates
 
 
@@ -52,7 +53,9 @@ def test_the_model_holds_the_state_of_the_last_good_step(backend, digits):
             again,
             error.run.task,
             make_optimizer("sgd"),
-            inputs=digits.test.inputs,
+            inputs=digits.train.inputs[:2],
+            targets=digits.train.targets[:2],
+            batch=32,
             ragged=True,
             device="cpu",
         )
@@ -99,12 +102,21 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
             return state + 1, np.array([loss]), {"w": np.nan if state >= 2 else 1.0}
 
         def host(self, losses):
-            return losses
+            return Losses(means=losses, examples=None)
 
         def host_statistics(self, found):
             return Statistics(gradient_norm=found, update_ratio={"w": 0.0})
 
+    class Rewound(Feed):
+        """A feed that can be gone through again."""
+
+        def take(self, step, steps):
+            return None, Batches(size=8, batch=2, seed=0).rows(step, steps)
+
+        def close(self):
+            pass
+
     kept = KeptStates(Counter(), mark(0), 0)
     kept.renew(mark(3), 3)  # taken after the step that went bad
-    found = kept.replay(3, None, Batches(size=8, batch=2, seed=0), lambda step: 0.1)
+    found = kept.replay(3, Rewound(), lambda step: (0.1, None))
     assert found == (2, 2, "w")

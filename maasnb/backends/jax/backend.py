@@ -9,13 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from maasnb.backends.calling import has_own_loss
+from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts
 from maasnb.backends.jax.export import export_stablehlo
 from maasnb.backends.jax.layers import build_module, final_activation
 from maasnb.backends.jax.losses import head
 from maasnb.backends.jax.program import EVALUATION_BATCH, JaxProgram, parameter_names
-from maasnb.backends.protocol import PLAIN, Array, Device, ParameterInfo, ProgramFile
-from maasnb.errors import ModelError, ShapeError, unknown_name
+from maasnb.backends.protocol import PLAIN, Array, Asked, Device, ParameterInfo, ProgramFile
+from maasnb.errors import ModelError, unknown_name
 from maasnb.layers import Spec
+from maasnb.parts import Parts, count, joined, padded, taken
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
@@ -43,31 +46,13 @@ class JaxBackend:
         """Return a flax module."""
         return build_module(spec, seed)
 
-    def output_shape(self, model: nnx.Module, inputs: Array) -> tuple[int, ...]:
-        """Return the shape of one example's output, by tracing the model on two examples."""
-        graph, state = _evaluation_parts(model)
-        examples = jax.ShapeDtypeStruct((2, *inputs.shape[1:]), jnp.float32)
-        try:
-            output = jax.eval_shape(lambda state, x: nnx.merge(graph, state)(x), state, examples)
-        except Exception as error:
-            reason = (
-                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            )
-            message = (
-                f"The model cannot take examples of shape {inputs.shape[1:]} ({reason}). "
-                "Give its first layer the size of the data's inputs."
-            )
-            raise ShapeError(message) from error
-        if not isinstance(output, jax.ShapeDtypeStruct) or output.shape[:1] != (2,):
-            got = (
-                output.shape if isinstance(output, jax.ShapeDtypeStruct) else type(output).__name__
-            )
-            message = (
-                f"For 2 examples the model returns {got}; expected one array [2, outputs]. "
-                "Return that from __call__()."
-            )
-            raise ShapeError(message)
-        return tuple(output.shape[1:])
+    def has_own_loss(self, model: nnx.Module) -> bool:
+        """Say whether `__call__` takes targets, or there is a method `loss`."""
+        return has_own_loss(type(model), "__call__")
+
+    def ask(self, model: nnx.Module, inputs: Parts, targets: Parts | None = None) -> Asked:
+        """Trace the model on two examples."""
+        return ask(model, inputs, targets)
 
     def final_activation(self, model: nnx.Module) -> str | None:
         """Return `"softmax"` or `"sigmoid"` where the model can be seen to end with it."""
@@ -111,7 +96,9 @@ class JaxBackend:
         task: Task,
         optimizer: Optimizer,
         *,
-        inputs: Array,
+        inputs: Parts,
+        targets: Parts,
+        batch: int,
         ragged: bool,
         device: str | None,
         rule: Rule = PLAIN,
@@ -125,19 +112,37 @@ class JaxBackend:
             message = f"This {type(model).__name__} has no trainable parameters (nnx.Param)."
             raise ModelError(message)
         chosen = next(iter(devices.values())) if device is None else {**aliases, **devices}[device]
-        return JaxProgram(model, task, optimizer, chosen, inputs=inputs, ragged=ragged, rule=rule)
+        return JaxProgram(
+            model,
+            task,
+            optimizer,
+            chosen,
+            inputs=inputs,
+            targets=targets,
+            batch=batch,
+            ragged=ragged,
+            rule=rule,
+        )
 
-    def predict(self, model: nnx.Module, task: Task, inputs: Array) -> Array:
+    def predict(self, model: nnx.Module, task: Task, inputs: Parts) -> Any:  # noqa: ANN401 - an array, or parts
         """Return probabilities or values for prepared inputs."""
-        graph, state = _evaluation_parts(model)
+        graph, state = evaluation_parts(model)
         outputs = []
-        for start in range(0, len(inputs), EVALUATION_BATCH):
-            part = inputs[start : start + EVALUATION_BATCH]
+        for start in range(0, count(inputs), EVALUATION_BATCH):
+            part = as_given(taken(inputs, slice(start, start + EVALUATION_BATCH)), task.takes)
+            rows = count(part)
             # Sizes are rounded up to a power of two, so that few are compiled.
-            padded = np.zeros((1 << (len(part) - 1).bit_length(), *part.shape[1:]), part.dtype)
-            padded[: len(part)] = part
-            outputs.append(np.asarray(_predict(graph, task, state, padded))[: len(part)])
-        return np.concatenate(outputs)
+            found = _predict(graph, task, state, padded(part, 1 << (rows - 1).bit_length()))
+            outputs.append(jax.tree.map(lambda each, rows=rows: np.asarray(each)[:rows], found))
+        return joined(outputs)
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Say whether XLA, or the CPU's allocator under it, found no memory."""
+        words = str(error)
+        return isinstance(error, MemoryError) or (
+            isinstance(error, jax.errors.JaxRuntimeError)
+            and ("RESOURCE_EXHAUSTED" in words or "Out of memory" in words)
+        )
 
     def export(self, model: nnx.Module, task: Task, inputs: Array) -> ProgramFile:
         """Return the module as a StableHLO program."""
@@ -150,14 +155,9 @@ def backend() -> JaxBackend:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _predict(graph: Any, task: Task, state: Any, inputs: jax.Array) -> jax.Array:  # noqa: ANN401 - flax's types
-    return head(task, nnx.merge(graph, state)(inputs))
-
-
-def _evaluation_parts(model: nnx.Module) -> tuple[Any, Any]:
-    still = nnx.clone(model)
-    still.eval()
-    return nnx.split(still)
+def _predict(graph: Any, task: Task, state: Any, inputs: Parts) -> Any:  # noqa: ANN401 - flax's types
+    outputs = head(task, call(nnx.merge(graph, state, copy=True), inputs, task.kind))
+    return outputs.astype(jnp.float32) if task.outputs else outputs
 
 
 def _jax_devices() -> list[Any]:

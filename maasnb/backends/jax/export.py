@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import export
 
+from maasnb.backends.jax.calls import call
 from maasnb.backends.jax.losses import head
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.protocol import Array, ProgramFile
@@ -20,12 +21,12 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFile:
-    """Return the model as StableHLO: inputs [batch, ...] float32 -> [batch, outputs].
+    """Return the model as StableHLO: inputs [batch, ...] -> [batch, outputs].
 
     Args:
         model: the trained module; it is not changed.
         task: what it was trained for.
-        inputs: prepared examples [n, ...], float32; only their shape is used.
+        inputs: prepared examples [n, ...], of one part; only their shape is used.
 
     Raises:
         ExportError: JAX cannot export the model; carries JAX's reason.
@@ -37,10 +38,13 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
 
     def program(inputs: jax.Array) -> jax.Array:
         # Keys cannot be stored in a program; an evaluated model draws nothing, so any will do.
-        return head(task, nnx.merge(graph, streams.at(0, 0), constants)(inputs))
+        return head(
+            task, call(nnx.merge(graph, streams.at(0, 0), constants, copy=True), inputs, task.kind)
+        )
 
     (batch,) = export.symbolic_shape("batch")
-    shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), jnp.float32)
+    dtype = jnp.int32 if task.takes == "int32" else jnp.float32
+    shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), dtype)
     try:
         with _no_sources():
             exported = export.export(jax.jit(program), platforms=PLATFORMS)(shape)

@@ -6,6 +6,7 @@ model and the device alone, because it can change the last bit of a convolution.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,19 +15,23 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from maasnb.backends.jax.calls import as_given, call
+from maasnb.backends.jax.losses import is_one_number
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import make_transformation, refuse_unusable
-from maasnb.backends.protocol import PLAIN, Array, Evaluation, Statistics
+from maasnb.backends.protocol import PLAIN, Array, Evaluation, Losses, Statistics
 from maasnb.datasets.batches import Rows
-from maasnb.rules import Rule
-from maasnb.tasks import Optimizer, Task
+from maasnb.parts import Parts, arguments, count, leaves, taken
+from maasnb.rules import Rule, unfitting_loss
+from maasnb.tasks import Kind, Optimizer, Task
 
 __all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
 
 EVALUATION_BATCH = 1024
 _LONGEST_CHUNK = 128  # steps; beyond that nothing is gained (a digits MLP: 128 steps are 10 ms)
 _CHUNK_BYTES = 64 * 2**20  # what the gathered inputs of one chunk may take
+_OUTPUT_NUMBERS = 2**23  # of one part of an evaluation: 32 MiB
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,8 +45,8 @@ class JaxState:
 class JaxPlaced:
     """Hold a split on the device."""
 
-    inputs: jax.Array
-    targets: jax.Array
+    inputs: Parts
+    targets: Parts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +72,9 @@ class JaxProgram:
         optimizer: Optimizer,
         device: Any,  # noqa: ANN401 - jax.Device is no type for pyright
         *,
-        inputs: Array,
+        inputs: Parts,
+        targets: Parts,
+        batch: int,
         ragged: bool,
         rule: Rule = PLAIN,
     ) -> None:
@@ -87,7 +94,15 @@ class JaxProgram:
         self._types = [
             jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves
         ]
-        self._looped = device.platform != "cpu" or not _convolves(evaluation, inputs)
+        examples = as_given(inputs, task.takes)
+        self._looped = device.platform != "cpu" or not _convolves(evaluation, examples)
+        self._own_loss = task.loss == "model" and rule.loss is None
+        # A loss that is one number for the batch cannot leave padded rows out.
+        self._one_number = self._own_loss or _is_one_number(
+            rule, evaluation, task.kind, examples, targets
+        )
+        self._evaluated = max(1, min(EVALUATION_BATCH, _OUTPUT_NUMBERS // _numbers_of(task)))
+        self._batch = batch
         structure = Structure(
             training=training_graph,
             evaluation=nnx.split(evaluation, *kinds)[0],
@@ -96,9 +111,12 @@ class JaxProgram:
             task=task,
             optimizer=optimizer,
             rule=rule,
-            ragged=ragged,
+            ragged=ragged and not self._one_number,
             looped=self._looped,
         )
+        if self._one_number and ragged and rule.accumulate > 1:
+            reason = "because the last batch of an epoch is smaller and comes in parts"
+            raise unfitting_loss("a scalar", batch, reason)
         self._steps = compiled_steps(structure)
 
     @property
@@ -108,7 +126,7 @@ class JaxProgram:
 
     def longest_chunk(self, placed: JaxPlaced, batch: int) -> int:
         """Return how many steps a chunk may have: a power of two whose batches fit into 64 MiB."""
-        row_bytes = max(placed.inputs.nbytes // len(placed.inputs), 1)
+        row_bytes = sum(max(part.nbytes // len(part), 1) for part in leaves(placed.inputs))
         fitting = max(_CHUNK_BYTES // (row_bytes * batch), 1)
         return min(_LONGEST_CHUNK, 1 << (fitting.bit_length() - 1))
 
@@ -120,10 +138,11 @@ class JaxProgram:
             [jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves]
         )
 
-    def place(self, inputs: Array, targets: Array) -> JaxPlaced:
+    def place(self, inputs: Parts, targets: Parts) -> JaxPlaced:
         """Copy a split to the device."""
         if self._task.loss == "binary_cross_entropy":
             targets = targets.astype(np.float32)
+        inputs = as_given(inputs, self._task.takes)
         return JaxPlaced(
             jax.device_put(inputs, self._device), jax.device_put(targets, self._device)
         )
@@ -137,19 +156,49 @@ class JaxProgram:
         clip: float | None = None,
     ) -> tuple[JaxState, JaxLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
-        given = (placed.inputs, placed.targets)
         rates = np.broadcast_to(np.asarray(lr, np.float32), len(rows))
+        if not self._one_number or rows.counts.min() == rows.indices.shape[1]:
+            return self._dispatch(state, placed, rows, rates, clip)
+        # A smaller batch is a step of its own shape.
+        parts = []
+        for step in range(len(rows)):
+            one = rows.at(step)
+            whole = Rows(one.first, one.seed, one.indices[:, : one.counts[0]], one.counts)
+            state, losses = self._dispatch_one(state, placed, whole, rates[step : step + 1], clip)
+            parts += [jnp.broadcast_to(part[:, :1], (1, self._batch)) for part in losses.parts]
+        return state, JaxLosses(parts, rows.counts)
+
+    def _dispatch(
+        self,
+        state: JaxState,
+        placed: JaxPlaced,
+        rows: Rows,
+        rates: Array,
+        clip: float | None,
+    ) -> tuple[JaxState, JaxLosses]:
+        """Take steps in one dispatch, or in one each."""
         if self._looped:
             capacity = self.longest_chunk(placed, rows.indices.shape[1])
             arguments = _given(rows, rates, clip, capacity)
-            leaves, losses = self._steps.many(state.leaves, *given, *arguments, np.int32(len(rows)))
+            leaves, losses = self._steps.many(
+                state.leaves, placed.inputs, placed.targets, *arguments, np.int32(len(rows))
+            )
             return JaxState(leaves), JaxLosses([losses], rows.counts)
-        leaves, losses = state.leaves, []
+        parts = []
         for step in range(len(rows)):
-            arguments = _given(rows.at(step), rates[step : step + 1], clip)
-            leaves, loss = self._steps.one(leaves, *given, *arguments)
-            losses.append(loss)
-        return JaxState(leaves), JaxLosses(losses, rows.counts)
+            state, losses = self._dispatch_one(
+                state, placed, rows.at(step), rates[step : step + 1], clip
+            )
+            parts += losses.parts
+        return state, JaxLosses(parts, rows.counts)
+
+    def _dispatch_one(
+        self, state: JaxState, placed: JaxPlaced, rows: Rows, rate: Array, clip: float | None
+    ) -> tuple[JaxState, JaxLosses]:
+        leaves, losses = self._steps.one(
+            state.leaves, placed.inputs, placed.targets, *_given(rows, rate, clip)
+        )
+        return JaxState(leaves), JaxLosses([losses], rows.counts)
 
     def statistics(
         self,
@@ -166,10 +215,15 @@ class JaxProgram:
         )
         return JaxState(leaves), JaxLosses([losses], rows.counts), norms
 
-    def host(self, losses: JaxLosses) -> Array:
+    def host(self, losses: JaxLosses) -> Losses:
         """Wait for losses."""
-        examples = np.concatenate(jax.device_get(losses.parts))[: len(losses.counts)]
-        return examples.sum(axis=1, dtype=np.float64) / losses.counts
+        found = np.concatenate(jax.device_get(losses.parts))[: len(losses.counts)]
+        if self._one_number:
+            return Losses(means=found[:, 0].astype(np.float64), examples=None)
+        means = found.sum(axis=1, dtype=np.float64) / losses.counts
+        if losses.counts.min() < found.shape[1]:
+            found = np.where(np.arange(found.shape[1]) < losses.counts[:, None], found, np.nan)
+        return Losses(means=means, examples=found)
 
     def host_statistics(self, statistics: tuple[jax.Array, jax.Array]) -> Statistics:
         """Wait for statistics."""
@@ -181,15 +235,17 @@ class JaxProgram:
 
     def evaluate(self, state: JaxState, placed: JaxPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
-        total, outputs = 0.0, []
-        for start in range(0, len(placed.inputs), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            output, loss = self._steps.outputs(
-                state.leaves, placed.inputs[part], placed.targets[part]
-            )
+        total, outputs, rows = 0.0, [], count(placed.targets)
+        for start in range(0, rows, self._evaluated):
+            inputs, targets = placed.inputs, placed.targets
+            if rows > self._evaluated:  # cutting arrays on the device costs as much as a step
+                part = slice(start, start + self._evaluated)
+                inputs, targets = taken(inputs, part), taken(targets, part)
+            output, loss = self._steps.outputs(state.leaves, inputs, targets)
             total += float(loss)
-            outputs.append(np.asarray(output))
-        return Evaluation(loss=total / len(placed.inputs), outputs=np.concatenate(outputs))
+            if self._task.outputs:
+                outputs.append(np.asarray(output))
+        return Evaluation(loss=total / rows, outputs=np.concatenate(outputs) if outputs else None)
 
     def keep(self, state: JaxState) -> Leaves:
         """Copy the leaves on the device."""
@@ -235,8 +291,29 @@ def _convolves(model: nnx.Module, inputs: Array) -> bool:
     jaxlib 0.10.2); delete this once that is mended.
     """
     graph, state = nnx.split(model)
-    program = jax.make_jaxpr(lambda state, x: nnx.merge(graph, state)(x))(state, inputs)
-    return "conv_general_dilated" in str(program)
+    given, named = arguments(inputs)
+    program = jax.make_jaxpr(lambda state: nnx.merge(graph, state, copy=True)(*given, **named))
+    try:
+        return "conv_general_dilated" in str(program(state))
+    except Exception:  # noqa: BLE001 - a module that must have targets
+        return False
+
+
+def _is_one_number(
+    rule: Rule, model: nnx.Module, kind: Kind, inputs: Parts, targets: Parts
+) -> bool:
+    """Say whether a loss of the user's own gives one number for a batch."""
+    if rule.loss is None:
+        return False
+    graph, state = nnx.split(model)
+    outputs = jax.eval_shape(
+        lambda state, x: call(nnx.merge(graph, state, copy=True), x, kind), state, inputs
+    )
+    return is_one_number(rule.loss, outputs, targets)
+
+
+def _numbers_of(task: Task) -> int:
+    return max(math.prod(task.positions) * task.outputs, 1)
 
 
 def _given(
@@ -245,7 +322,9 @@ def _given(
     """Return what a compiled step is given; strong types, so that nothing is traced twice."""
     padding = (capacity or len(rows)) - len(rows)
     steps = np.arange(rows.first, rows.first + len(rows) + padding, dtype=np.int32)
-    indices = np.pad(rows.indices, ((0, padding), (0, 0)))
-    counts = np.pad(rows.counts, (0, padding), constant_values=1)
+    parts = (rows.indices, rows.counts, rates)
+    if padding:
+        parts = tuple(np.concatenate([p, np.ones((padding, *p.shape[1:]), p.dtype)]) for p in parts)
+    indices, counts, rates = parts
     limit = None if clip is None else np.float32(clip)
-    return (indices, counts, steps, np.pad(rates, (0, padding))), np.uint32(rows.seed), limit
+    return (indices, counts, steps, rates), np.uint32(rows.seed), limit

@@ -16,9 +16,12 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from maasnb.backends.jax.calls import call, call_with_loss
 from maasnb.backends.jax.losses import head, loss_function
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import clipped, make_transformation, penalised
+from maasnb.parts import count
+from maasnb.parts import leaves as leaves_of
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
@@ -86,7 +89,8 @@ class Steps:
         """Take the structure; nothing is compiled yet."""
         self._structure = structure
         rule = structure.rule
-        self._loss = loss_function(structure.task, rule, ragged=structure.ragged)
+        self._own_loss = structure.task.loss == "model" and rule.loss is None
+        self._loss = loss_function(structure.task, rule)
         self._plain_loss = loss_function(structure.task, Rule(loss=rule.loss))
         self._trained = trained(rule.frozen)
         self._transformation = make_transformation(structure.optimizer)
@@ -121,15 +125,16 @@ class Steps:
         A batch that is computed in parts has its gradients added up, part by part.
         """
         parts = self._structure.rule.accumulate
-        real = jnp.arange(len(batch.targets)) < batch.counts
+        real = jnp.arange(count(batch.targets)) < batch.counts
         if parts == 1:
             return self._part(
                 params, rest, batch, (batch.inputs, batch.targets, real, batch.steps), seed
             )
         numbers = batch.steps * parts + jnp.arange(parts, dtype=batch.steps.dtype)
-        cut = [
-            each.reshape(parts, -1, *each.shape[1:]) for each in (batch.inputs, batch.targets, real)
-        ]
+        cut = jax.tree.map(
+            lambda each: each.reshape(parts, -1, *each.shape[1:]),
+            (batch.inputs, batch.targets, real),
+        )
 
         def body(carry: Tree, part: Tree) -> tuple[Tree, jax.Array]:
             gradients, rest = carry
@@ -158,24 +163,33 @@ class Steps:
         def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
             given = _halved(params) if half else params
             model = nnx.merge(structure.training, given, random, rest, copy=True)
-            outputs = model(_halved(inputs) if half else inputs)
-            losses = self._loss(outputs.astype(jnp.float32) if half else outputs, targets)
+            losses = self._losses(model, _halved(inputs) if half else inputs, targets)
             after = nnx.split(model, self._trained, nnx.RngState, ...)[3]
             if structure.ragged:
                 losses = jnp.where(real, losses, 0)
                 return losses.sum() / batch.counts, (losses, after)
-            return losses.sum() / len(batch.targets), (losses, after)
+            return losses.sum() / count(batch.targets), (losses, after)
 
         (_, (losses, after)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
         if half:  # a buffer keeps its type, or the next step would be another program
             after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
         return gradients, losses, after
 
+    def _losses(self, model: Any, inputs: Tree, targets: Tree) -> jax.Array:  # noqa: ANN401 - a module
+        """Return the loss of each example; one number for a batch stands for each."""
+        if self._own_loss:
+            loss, _ = call_with_loss(model, inputs, targets)
+            return jnp.broadcast_to(loss.mean().astype(jnp.float32), (count(targets),))
+        outputs = call(model, inputs, self._structure.task.kind)
+        if self._structure.rule.precision == "bfloat16":
+            outputs = _doubled(outputs)
+        return self._loss(outputs, targets)
+
     def _take_steps(
         self,
         leaves: Leaves,
-        inputs: jax.Array,
-        targets: jax.Array,
+        inputs: Tree,
+        targets: Tree,
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
@@ -189,14 +203,14 @@ class Steps:
             after, found, _ = self._step(leaves, batch, seed, clip)
             return after, losses.at[number].set(found)
 
-        losses = jnp.zeros(batches.targets.shape[:2])
+        losses = jnp.zeros(leaves_of(batches.targets)[0].shape[:2])
         return jax.lax.fori_loop(0, count, body, (leaves, losses))
 
     def _take_one_step(
         self,
         leaves: Leaves,
-        inputs: jax.Array,
-        targets: jax.Array,
+        inputs: Tree,
+        targets: Tree,
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
@@ -208,8 +222,8 @@ class Steps:
     def _take_measured_step(
         self,
         leaves: Leaves,
-        inputs: jax.Array,
-        targets: jax.Array,
+        inputs: Tree,
+        targets: Tree,
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
@@ -218,15 +232,22 @@ class Steps:
         after, losses, (params, gradients, updates) = self._step(leaves, batch, seed, clip)
         return after, losses[None], (_norms(gradients), _norms(updates) / _norms(params))
 
-    def _outputs(
-        self, leaves: Leaves, inputs: jax.Array, targets: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        structure = self._structure
+    def _outputs(self, leaves: Leaves, inputs: Tree, targets: Tree) -> tuple[Any, jax.Array]:
+        """Return what an evaluation keeps of the outputs, and the sum of the losses."""
+        structure, task = self._structure, self._structure.task
         params, _, rest = jax.tree.unflatten(structure.tree, leaves)
         streams = structure.streams.at(0, 0)  # an evaluated model draws nothing
         model = nnx.merge(structure.evaluation, params, streams, rest, copy=True)
-        output: jax.Array = model(inputs)
-        return head(structure.task, output), self._plain_loss(output, targets).sum()
+        if self._own_loss:
+            loss, outputs = call_with_loss(model, inputs, targets)
+            losses = jnp.broadcast_to(loss.mean(), (count(targets),))
+        else:
+            outputs = call(model, inputs, task.kind)
+            losses = self._plain_loss(outputs, targets)
+        if not task.outputs:
+            return None, losses.sum()
+        judged = outputs.argmax(axis=-1) if task.positions else head(task, outputs)
+        return judged, losses.sum()
 
 
 @lru_cache(maxsize=32)
@@ -242,11 +263,11 @@ def compiled_steps(structure: Structure) -> Steps:
         return Steps(structure)
 
 
-def _gather(inputs: jax.Array, targets: jax.Array, rows: tuple[Any, ...]) -> _Batch:
+def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...]) -> _Batch:
     indices, counts, steps, rates = rows
     return _Batch(
-        inputs=jnp.take(inputs, indices, axis=0),
-        targets=jnp.take(targets, indices, axis=0),
+        inputs=jax.tree.map(lambda part: jnp.take(part, indices, axis=0), inputs),
+        targets=jax.tree.map(lambda part: jnp.take(part, indices, axis=0), targets),
         counts=counts,
         steps=steps,
         rates=rates,
@@ -257,6 +278,13 @@ def _halved(tree: Any) -> Any:  # noqa: ANN401 - any tree of arrays
     """Return a tree with its float32 arrays in bfloat16."""
     return jax.tree.map(
         lambda leaf: leaf.astype(jnp.bfloat16) if leaf.dtype == jnp.float32 else leaf, tree
+    )
+
+
+def _doubled(tree: Any) -> Any:  # noqa: ANN401 - any tree of arrays
+    """Return a tree with its bfloat16 arrays in float32."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.bfloat16 else leaf, tree
     )
 
 

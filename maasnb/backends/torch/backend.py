@@ -2,18 +2,22 @@
 
 import copy
 import re
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maasnb.backends.protocol import PLAIN, Array, Device, ParameterInfo, ProgramFile
+from maasnb.backends.calling import has_own_loss
+from maasnb.backends.protocol import PLAIN, Array, Asked, Device, ParameterInfo, ProgramFile
+from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating
 from maasnb.backends.torch.export import export_onnx
 from maasnb.backends.torch.layers import build_module, final_activation
 from maasnb.backends.torch.losses import head
-from maasnb.backends.torch.program import EVALUATION_BATCH, TorchProgram, evaluating
-from maasnb.errors import ModelError, ShapeError, unknown_name
+from maasnb.backends.torch.program import EVALUATION_BATCH, TorchProgram
+from maasnb.errors import ModelError, unknown_name
 from maasnb.layers import Spec
+from maasnb.parts import Parts, count, joined, taken
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
@@ -54,29 +58,13 @@ class TorchBackend:
         """Return a `torch.nn.Sequential`."""
         return build_module(spec, seed)
 
-    def output_shape(self, model: nn.Module, inputs: Array) -> tuple[int, ...]:
-        """Return the shape of one example's output, by running the model on two examples."""
-        examples = torch.tensor(inputs[:2]).to(_device_of(model))
-        try:
-            with evaluating(model):
-                output = model(examples)
-        except Exception as error:
-            reason = (
-                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            )
-            message = (
-                f"The model cannot take examples of shape {inputs.shape[1:]} ({reason}). "
-                "Give its first layer the size of the data's inputs."
-            )
-            raise ShapeError(message) from error
-        if not isinstance(output, Tensor) or output.shape[:1] != examples.shape[:1]:
-            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            message = (
-                f"For {len(examples)} examples the model returns {got}; expected one tensor "
-                f"[{len(examples)}, outputs]. Return that from forward()."
-            )
-            raise ShapeError(message)
-        return tuple(output.shape[1:])
+    def has_own_loss(self, model: nn.Module) -> bool:
+        """Say whether forward takes targets, or there is a method `loss`."""
+        return has_own_loss(type(model), "forward")
+
+    def ask(self, model: nn.Module, inputs: Parts, targets: Parts | None = None) -> Asked:
+        """Run the model on two examples."""
+        return ask(model, inputs, targets)
 
     def final_activation(self, model: nn.Module) -> str | None:
         """Return the activation that a Sequential ends with, if it is softmax or sigmoid."""
@@ -118,7 +106,9 @@ class TorchBackend:
         task: Task,
         optimizer: Optimizer,
         *,
-        inputs: Array,  # noqa: ARG002 - torch needs no shapes beforehand
+        inputs: Parts,
+        targets: Parts,  # noqa: ARG002 - torch needs no shapes beforehand
+        batch: int,
         ragged: bool,  # noqa: ARG002 - torch takes a smaller batch as it is
         device: str | None,
         rule: Rule = PLAIN,
@@ -134,17 +124,26 @@ class TorchBackend:
                 "weights, or type: model.requires_grad_(True)"
             )
             raise ModelError(message)
-        return TorchProgram(model, task, optimizer, torch.device(device or known[0]), rule)
+        chosen = torch.device(device or known[0])
+        return TorchProgram(model, task, optimizer, chosen, rule, inputs=inputs, batch=batch)
 
-    def predict(self, model: nn.Module, task: Task, inputs: Array) -> Array:
+    def predict(self, model: nn.Module, task: Task, inputs: Parts) -> Any:  # noqa: ANN401 - an array, or parts
         """Return probabilities or values for prepared inputs, on the module's own device."""
-        device = _device_of(model)
+        device, found = device_of(model), []
         with evaluating(model):
-            outputs = [
-                head(task, model(part.to(device))).cpu().numpy()
-                for part in torch.tensor(inputs).split(EVALUATION_BATCH)
-            ]
-        return np.concatenate(outputs)
+            for start in range(0, count(inputs), EVALUATION_BATCH):
+                some = taken(inputs, slice(start, start + EVALUATION_BATCH))
+                outputs = head(task, call(model, as_tensors(some, task.takes, device), task.kind))
+                found.append(_on_host(outputs))
+        return joined(found)
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Say whether torch, or the CPU's allocator under it, found no memory."""
+        words = str(error).lower()
+        return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+            isinstance(error, RuntimeError)
+            and ("out of memory" in words or "can't allocate memory" in words)
+        )
 
     def export(self, model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
         """Return the module as an ONNX program."""
@@ -156,6 +155,12 @@ def backend() -> TorchBackend:
     return TorchBackend()
 
 
-def _device_of(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
+def _on_host(outputs: Any) -> Any:  # noqa: ANN401 - a tensor, or parts of them
+    """Return outputs as arrays; of an answer of several parts the tensors among it."""
+    if isinstance(outputs, Tensor):
+        return (
+            outputs.float().cpu().numpy() if outputs.is_floating_point() else outputs.cpu().numpy()
+        )
+    if isinstance(outputs, Mapping):
+        return {name: _on_host(part) for name, part in outputs.items() if isinstance(part, Tensor)}
+    return tuple(_on_host(part) for part in outputs if isinstance(part, Tensor))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maasnb.backends.protocol import Array, ProgramFile
+from maasnb.backends.torch.calls import as_tensors, call
 from maasnb.backends.torch.losses import head
 from maasnb.errors import ExportError, missing_package
 from maasnb.tasks import Task
@@ -28,7 +29,7 @@ class _WithHead(nn.Module):
         self.task = task
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return head(self.task, self.model(inputs))
+        return head(self.task, call(self.model, inputs, self.task.kind))
 
 
 def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
@@ -37,7 +38,7 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
     Args:
         model: the trained module; it is not changed.
         task: what it was trained for.
-        inputs: at least two prepared examples [n, ...], float32.
+        inputs: at least two prepared examples [n, ...], of one part.
 
     Raises:
         ExportError: torch cannot export the model; carries torch's reason.
@@ -52,7 +53,7 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
         with _quiet():
             exported = torch.onnx.export(
                 program,
-                (torch.tensor(inputs[:2]),),
+                (as_tensors(inputs[:2], task.takes, torch.device("cpu")),),
                 dynamo=True,
                 input_names=["inputs"],
                 output_names=[task.output_name],

@@ -9,75 +9,98 @@ from torch import Tensor
 from torch.nn import functional
 
 from maasnb.backends.protocol import PLAIN
+from maasnb.parts import count
 from maasnb.rules import Rule, unfitting_loss
 from maasnb.tasks import Task
 
 __all__ = ["Loss", "head", "loss_function"]
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Any, Any], Tensor]
 
 _SMALLEST = 1e-7  # the least probability whose logarithm is taken, as in Keras
 
 
 def loss_function(task: Task, rule: Rule = PLAIN) -> Loss:
-    """Return the mean loss of a batch: outputs [batch, outputs], targets as placed -> scalar.
+    """Return the losses of a batch: outputs [batch, ..., outputs], targets as placed -> [batch].
 
-    Without class weights torch takes the mean itself, which is quicker than two calls.
+    A loss of the user's own may return one scalar for the batch instead.
     """
+    of_examples = _named(task) if rule.loss is None else rule.loss
     if rule.loss is None and not rule.class_weights:
-        return _named(task, "mean")
-    of_examples = _named(task, "none") if rule.loss is None else rule.loss
+        return of_examples
     weights = torch.tensor(rule.class_weights)
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(outputs: Any, targets: Any) -> Tensor:  # noqa: ANN401 - tensors, or parts of the user's own
         found = _checked(of_examples(outputs, targets), targets, weighted=len(weights) > 0)
         if len(weights):
             found = found * weights.to(found.device)[targets.long()]
-        return found.mean()
+        return found
 
     return loss
 
 
-def _checked(losses: Any, targets: Tensor, *, weighted: bool) -> Tensor:  # noqa: ANN401 - whatever the user's own loss returned
+def _checked(losses: Any, targets: Any, *, weighted: bool) -> Tensor:  # noqa: ANN401 - whatever the user's own loss returned
     """Return what the user's own loss returned, if it is a loss an example or one scalar."""
-    if isinstance(losses, Tensor) and losses.shape == targets.shape[:1]:
+    rows = count(targets)
+    if isinstance(losses, Tensor) and losses.shape == (rows,):
         return losses
     if isinstance(losses, Tensor) and losses.ndim == 0 and not weighted:
         return losses
     raise unfitting_loss(
         tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__,
-        len(targets),
+        rows,
         "class weights need the loss of each example" if weighted else "",
     )
 
 
-def _named(task: Task, reduction: str) -> Loss:
-    options: dict[str, Any] = {"reduction": reduction}
+def _named(task: Task) -> Loss:
     logits = task.given == "logits"
     match task.loss:
-        case "cross_entropy" if logits:
-            return functools.partial(functional.cross_entropy, **options)
         case "cross_entropy":
-            return lambda out, to: functional.nll_loss(
-                out.clamp(min=_SMALLEST).log(), to, **options
+            plain: Callable[..., Tensor] = functional.cross_entropy if logits else _nll
+            return (
+                _at_positions(plain)
+                if task.positions
+                else functools.partial(plain, reduction="none")
             )
         case "binary_cross_entropy" if logits:
             return lambda out, to: functional.binary_cross_entropy_with_logits(
-                out[:, 0], to, **options
+                out[:, 0], to, reduction="none"
             )
         case "binary_cross_entropy":
             return lambda out, to: functional.binary_cross_entropy(
-                out[:, 0].clamp(_SMALLEST, 1 - _SMALLEST), to, **options
+                out[:, 0].clamp(_SMALLEST, 1 - _SMALLEST), to, reduction="none"
             )
         case "mse":
-            return functional.mse_loss
+            return lambda out, to: functional.mse_loss(out, to, reduction="none").mean(-1)
+        case "mae":
+            return lambda out, to: functional.l1_loss(out, to, reduction="none").mean(-1)
         case _:
-            return functional.l1_loss
+            return _no_loss
+
+
+def _nll(outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    return functional.nll_loss(outputs.clamp(min=_SMALLEST).log(), targets, reduction=reduction)
+
+
+def _at_positions(plain: Callable[..., Tensor]) -> Loss:
+    """Return the mean loss over an example's positions."""
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        flat = plain(outputs.flatten(0, -2), targets.flatten(), reduction="none")
+        return flat.view(len(targets), -1).mean(1)
+
+    return loss
+
+
+def _no_loss(outputs: object, targets: object) -> Tensor:
+    message = "the model's own loss is asked of the model"
+    raise NotImplementedError(message)
 
 
 def head(task: Task, outputs: Tensor) -> Tensor:
     """Return probabilities or values [batch, outputs] for a model's output."""
-    if task.given != "logits":
+    if task.given != "logits" or not task.outputs:
         return outputs
     if task.loss == "binary_cross_entropy":
         return outputs.sigmoid()

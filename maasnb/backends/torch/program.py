@@ -8,24 +8,36 @@ state; the generators' own state is put back after each chunk.
 import contextlib
 import copy
 import dataclasses
+import math
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maasnb.backends.protocol import PLAIN, Array, Evaluation, Statistics
+from maasnb.backends.protocol import PLAIN, Array, Evaluation, Losses, Statistics
+from maasnb.backends.torch.calls import (
+    as_targets,
+    as_tensors,
+    call,
+    call_with_loss,
+    evaluating,
+    multiplications,
+)
 from maasnb.backends.torch.losses import head, loss_function
 from maasnb.backends.torch.updates import TorchState, Updates
 from maasnb.datasets.batches import Rows
+from maasnb.parts import Parts, count, leaves, mapped, taken
 from maasnb.rules import Rule
 from maasnb.tasks import Optimizer, Task
 
-__all__ = ["EVALUATION_BATCH", "TorchProgram", "evaluating"]
+__all__ = ["EVALUATION_BATCH", "TorchProgram"]
 
 EVALUATION_BATCH = 1024
+_OUTPUT_NUMBERS = 2**23  # of one part of an evaluation: 32 MiB
+_WORTH_THREADS = 2e7  # multiplications of a step from which on a second thread pays
 
 # torch's default generators are shared by the whole process: two runs take turns, chunk by chunk.
 _GENERATORS = threading.Lock()
@@ -33,10 +45,18 @@ _GENERATORS = threading.Lock()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TorchPlaced:
-    """Hold a split on the device."""
+    """Hold a split on the device, in the form of its parts."""
 
-    inputs: Tensor
-    targets: Tensor
+    inputs: Parts
+    targets: Parts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TorchLosses:
+    """Hold losses on the device: of each step those of its examples [rows], or one scalar."""
+
+    steps: list[Tensor]
+    batch: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,28 +74,14 @@ class TorchStep:
     number: int
     seed: int
     lr: float
-    inputs: Tensor
-    targets: Tensor
+    inputs: Parts
+    targets: Parts
+    rows: int
     part: int  # how many rows are computed at a time
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch every part of a module to evaluation without gradients, and back to what it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 class TorchProgram:
     """Train one `torch.nn.Module` in place."""
-
-    mode = "loop"
 
     def __init__(
         self,
@@ -84,12 +90,19 @@ class TorchProgram:
         optimizer: Optimizer,
         device: torch.device,
         rule: Rule = PLAIN,
+        *,
+        inputs: Parts,
+        batch: int,
     ) -> None:
-        """Take the module to the device; nothing is compiled."""
+        """Take the module to the device; nothing is compiled yet."""
         self._model = model.to(device)
+        self._called: nn.Module = self._model
+        if rule.compile:
+            self._called = cast(nn.Module, torch.compile(self._model))
         self._task = task
         self._rule = rule
         self._device = device
+        self._own_loss = task.loss == "model" and rule.loss is None
         self._loss = loss_function(task, rule)
         self._plain_loss = loss_function(task, Rule(loss=rule.loss))
         frozen = set(rule.frozen)
@@ -98,23 +111,29 @@ class TorchProgram:
         self._parameters = [parameter for name, parameter in named if name not in frozen]
         self._frozen = [parameter for name, parameter in named if name in frozen]
         self._updates = Updates(optimizer, rule, self._parameters)
+        self._evaluated = max(1, min(EVALUATION_BATCH, _OUTPUT_NUMBERS // _numbers_of(task)))
+        work = 3 * batch * multiplications(self._model, inputs, task.takes)
+        self._one_thread = device.type == "cpu" and work < _WORTH_THREADS
+
+    @property
+    def mode(self) -> str:
+        """Return `"loop"`, or `"loop on 1 thread"` where a step is too small for several."""
+        return "loop on 1 thread" if self._one_thread else "loop"
 
     def init(self, seed: int) -> TorchState:  # noqa: ARG002 - the seam's form
         """Make a fresh optimiser over the module's trainable parameters."""
         return self._updates.fresh()
 
-    def place(self, inputs: Array, targets: Array) -> TorchPlaced:
-        """Copy a split to the device, the targets in the type that the loss takes."""
-        on_device = torch.tensor(targets)
-        if self._task.loss == "cross_entropy":
-            on_device = on_device.long()
-        elif self._task.loss == "binary_cross_entropy":
-            on_device = on_device.float()
-        return TorchPlaced(torch.tensor(inputs).to(self._device), on_device.to(self._device))
+    def place(self, inputs: Parts, targets: Parts) -> TorchPlaced:
+        """Copy a split to the device, in the types that the model and the loss take."""
+        return TorchPlaced(
+            as_tensors(inputs, self._task.takes, self._device),
+            as_targets(targets, self._task, self._device),
+        )
 
     def longest_chunk(self, placed: TorchPlaced, batch: int) -> int:
         """Return how many steps a chunk may have, so that its gathered inputs fit into 64 MiB."""
-        row_bytes = placed.inputs[:1].nbytes
+        row_bytes = sum(part[:1].nbytes for part in leaves(placed.inputs))
         return max(1, min(128, 64 * 2**20 // (row_bytes * batch)))
 
     def chunk(
@@ -124,14 +143,14 @@ class TorchProgram:
         rows: Rows,
         lr: Array | float,
         clip: float | None = None,
-    ) -> tuple[TorchState, Tensor]:
+    ) -> tuple[TorchState, TorchLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
         losses = []
         with self._training():
             for step in self._steps(placed, rows, lr):
                 losses.append(self._differentiate(step))
                 self._updates.step(state, step.lr, clip)
-        return state, torch.stack(losses)
+        return state, TorchLosses(losses, rows.indices.shape[1])
 
     def statistics(
         self,
@@ -140,11 +159,11 @@ class TorchProgram:
         rows: Rows,
         lr: Array | float,
         clip: float | None = None,
-    ) -> tuple[TorchState, Tensor, TorchStatistics]:
+    ) -> tuple[TorchState, TorchLosses, TorchStatistics]:
         """Take one step and measure its gradients and updates."""
         with self._training():
             (step,) = self._steps(placed, rows, lr)
-            loss = self._differentiate(step)
+            losses = self._differentiate(step)
             before = [parameter.detach().clone() for parameter in self._parameters]
             gradients = [_norm(parameter.grad) for parameter in self._parameters]
             self._updates.step(state, step.lr, clip)
@@ -152,36 +171,63 @@ class TorchProgram:
             updates = [_norm(parameter.detach() - old) for parameter, old in pairs]
             weights = [_norm(old) for old in before]
         ratios = torch.stack(updates) / torch.stack(weights)
-        return state, loss[None], TorchStatistics(torch.stack(gradients), ratios)
+        found = TorchLosses([losses], rows.indices.shape[1])
+        return state, found, TorchStatistics(torch.stack(gradients), ratios)
 
     def _differentiate(self, step: TorchStep) -> Tensor:
-        """Leave a batch's gradients in the parameters; return its mean loss, without penalties."""
-        parts, inputs, targets = self._rule.accumulate, step.inputs, step.targets
+        """Leave a batch's gradients in the parameters; return its losses, without penalties."""
+        parts = self._rule.accumulate
         if parts == 1:
             self._seed(step.seed, step.number)
-            loss = self._loss_of(inputs, targets)
-            loss.backward()
+            losses = self._losses_of(step.inputs, step.targets)
+            _backward(losses, 1.0, step.rows)
+            found = losses.detach()
         else:
-            loss = torch.zeros((), device=self._device)
-            pairs = zip(inputs.split(step.part), targets.split(step.part), strict=True)
-            for number, (some, theirs) in enumerate(pairs):
+            several, whole = [], False
+            for number, first in enumerate(range(0, step.rows, step.part)):
                 self._seed(step.seed, step.number * parts + number)
-                part = self._loss_of(some, theirs) * (len(some) / len(inputs))
-                part.backward()
-                loss += part.detach()
+                some = slice(first, first + step.part)
+                rows = min(step.part, step.rows - first)
+                losses = self._losses_of(taken(step.inputs, some), taken(step.targets, some))
+                _backward(losses, rows / step.rows, rows)
+                several.append(losses.detach().expand(rows))
+                whole = losses.ndim == 0
+            found = torch.cat(several)
+            found = found.mean() if whole else found
         self._updates.penalise()
-        return loss.detach()
+        return found
 
-    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def _losses_of(self, inputs: Parts, targets: Parts) -> Tensor:
         if self._rule.precision == "float32":
-            return self._loss(self._model(inputs), targets)
+            return self._losses(inputs, targets)
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
-            outputs = self._model(inputs)
-        return self._loss(outputs.float(), targets)
+            return self._losses(inputs, targets)
 
-    def host(self, losses: Tensor) -> Array:
+    def _losses(self, inputs: Parts, targets: Parts) -> Tensor:
+        if self._own_loss:
+            loss, _ = call_with_loss(self._called, inputs, targets)
+            return loss.float().mean() if loss.ndim > 1 else loss.float()
+        outputs = call(self._called, inputs, self._task.kind)
+        if self._rule.precision == "float32":
+            return self._loss(outputs, targets)
+        with torch.autocast(self._device.type, enabled=False):
+            return self._loss(mapped(_as_float, outputs), targets)
+
+    def host(self, losses: TorchLosses) -> Losses:
         """Wait for losses."""
-        return losses.double().cpu().numpy()
+        if not losses.steps[0].ndim:
+            return Losses(means=torch.stack(losses.steps).double().cpu().numpy(), examples=None)
+        lengths = [len(each) for each in losses.steps]
+        flat = torch.cat(losses.steps).cpu().numpy()
+        if min(lengths) == losses.batch:
+            examples = flat.reshape(len(lengths), -1)
+            return Losses(means=examples.mean(axis=1, dtype=np.float64), examples=examples)
+        examples = np.full((len(lengths), losses.batch), np.nan, np.float32)
+        pairs = list(zip(examples, np.split(flat, np.cumsum(lengths)[:-1]), strict=True))
+        for row, each in pairs:
+            row[: len(each)] = each
+        means = np.array([row[: len(each)].mean(dtype=np.float64) for row, each in pairs])
+        return Losses(means=means, examples=examples)
 
     def host_statistics(self, statistics: TorchStatistics) -> Statistics:
         """Wait for statistics."""
@@ -193,18 +239,26 @@ class TorchProgram:
 
     def evaluate(self, state: TorchState, placed: TorchPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
-        total, outputs = 0.0, []
-        with evaluating(self._model):
-            pairs = zip(
-                placed.inputs.split(EVALUATION_BATCH),
-                placed.targets.split(EVALUATION_BATCH),
-                strict=True,
-            )
-            for inputs, targets in pairs:
-                output = self._model(inputs)
-                total += float(self._plain_loss(output, targets)) * len(inputs)
-                outputs.append(head(self._task, output).cpu().numpy())
-        return Evaluation(loss=total / len(placed.inputs), outputs=np.concatenate(outputs))
+        total, found, rows = 0.0, [], count(placed.targets)
+        with self._threads(), evaluating(self._model):
+            for start in range(0, rows, self._evaluated):
+                some = slice(start, start + self._evaluated)
+                inputs, targets = taken(placed.inputs, some), taken(placed.targets, some)
+                if self._own_loss:
+                    loss, outputs = call_with_loss(self._model, inputs, targets)
+                else:
+                    outputs = call(self._model, inputs, self._task.kind)
+                    loss = self._plain_loss(outputs, targets)
+                total += float(loss.mean()) * count(targets)
+                if self._task.outputs:
+                    found.append(self._judged(outputs))
+        return Evaluation(loss=total / rows, outputs=np.concatenate(found) if found else None)
+
+    def _judged(self, outputs: Tensor) -> Array:
+        """Return what an evaluation keeps of outputs: probabilities or values, or classes."""
+        if self._task.positions:
+            return outputs.argmax(dim=-1).cpu().numpy()
+        return head(self._task, outputs).float().cpu().numpy()
 
     def keep(self, state: TorchState) -> tuple[TorchState, dict[str, Any]]:
         """Copy the module's and the optimiser's state, on the device."""
@@ -250,11 +304,24 @@ class TorchProgram:
         """Do nothing: the user's own module is what is trained."""
 
     @contextlib.contextmanager
+    def _threads(self) -> Iterator[None]:
+        """Compute a small step on one thread: handing out its parts costs more than it saves."""
+        before = torch.get_num_threads()
+        if not self._one_thread or before == 1:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    @contextlib.contextmanager
     def _training(self) -> Iterator[None]:
         """Switch to training and keep torch's random state for the process."""
         modes = [(module, module.training) for module in self._model.modules()]
         self._model.train()
-        with _GENERATORS, torch.random.fork_rng(self._cuda_devices()):
+        with _GENERATORS, self._threads(), torch.random.fork_rng(self._cuda_devices()):
             try:
                 for parameter in self._frozen:
                     parameter.requires_grad_(False)
@@ -273,18 +340,19 @@ class TorchProgram:
 
     def _steps(self, placed: TorchPlaced, rows: Rows, lr: Array | float) -> Iterator[TorchStep]:
         """Gather all rows at once, then yield what each step is given."""
-        flat = torch.from_numpy(rows.indices.reshape(-1)).to(self._device)
+        flat = torch.tensor(rows.indices.reshape(-1)).to(self._device)
         steps, batch = rows.indices.shape
         # In float32, as compiled steps have it.
         rates = np.broadcast_to(np.asarray(lr, np.float32), steps).tolist()
-        inputs = placed.inputs.index_select(0, flat)
-        targets = placed.targets.index_select(0, flat)
+        batches = [
+            mapped(lambda part: list(part.index_select(0, flat).split(batch)), side)
+            for side in (placed.inputs, placed.targets)
+        ]
         part = -(-batch // self._rule.accumulate)
         for k, rate in enumerate(rates):
-            rows_of = slice(k * batch, k * batch + int(rows.counts[k]))
-            yield TorchStep(
-                rows.first + k, rows.seed, rate, inputs[rows_of], targets[rows_of], part
-            )
+            count = int(rows.counts[k])
+            inputs, targets = (_step_of(side, k, count, batch) for side in batches)
+            yield TorchStep(rows.first + k, rows.seed, rate, inputs, targets, count, part)
 
     def _seed(self, seed: int, step: int) -> None:
         # The odd constant (2**64 over the golden ratio) keeps the streams of near seeds far apart.
@@ -292,6 +360,27 @@ class TorchProgram:
         torch.default_generator.manual_seed(number)
         if self._device.type != "cpu":
             torch.get_device_module(self._device).manual_seed(number)
+
+
+def _step_of(batches: Parts, number: int, rows: int, batch: int) -> Parts:
+    """Return one of the batches that were cut from gathered rows, without its padding."""
+    if rows == batch:
+        return mapped(lambda some: some[number], batches)
+    return mapped(lambda some: some[number][:rows], batches)
+
+
+def _backward(losses: Tensor, weight: float, rows: int) -> None:
+    """Add the gradients of a weight times the mean loss to the parameters."""
+    # The gradient of a mean, given directly, saves an operation forward and one backward.
+    losses.backward(torch.full_like(losses, weight / rows if losses.ndim else weight))
+
+
+def _as_float(part: Any) -> Any:  # noqa: ANN401 - a tensor, or what else a model answers
+    return part.float() if isinstance(part, Tensor) and part.is_floating_point() else part
+
+
+def _numbers_of(task: Task) -> int:
+    return max(math.prod(task.positions) * task.outputs, 1)
 
 
 def _norm(tensor: Tensor | None) -> Tensor:

@@ -84,8 +84,45 @@ class Updates:
                 torch._foreach_mul_(self._parameters, 1 - lr * self._decay)
         for group, rate in zip(state.optimizer.param_groups, state.rates, strict=True):
             group["lr"] = lr * rate
-        state.optimizer.step()
-        state.optimizer.zero_grad()
+        if not self._step_at_once(state, lr):
+            state.optimizer.step()
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _step_at_once(self, state: TorchState, lr: float) -> bool:
+        """Call Adam's fused kernel as torch does, without the bookkeeping around it.
+
+        On a small model torch's own `step` takes twice as long as its kernel (a digits MLP: 53
+        against 20 us). It is still asked for the first step, which makes the optimiser's state, and
+        where a parameter has no gradient.
+        """
+        if self._optimizer.own is not None or self._optimizer.name not in ("adam", "adamw"):
+            return False
+        gradients = [each.grad for each in self._parameters if each.grad is not None]
+        if len(gradients) < len(self._parameters):
+            return False
+        memory = state.optimizer.state
+        fields = [memory[each] for each in self._parameters if memory.get(each)]
+        if (
+            len(fields) < len(gradients)
+            or len({(each.device, each.dtype) for each in self._parameters}) > 1
+        ):
+            return False
+        numbers = dict(self._optimizer.numbers)
+        steps, means, squares = (
+            [field[name] for field in fields] for name in ("step", "exp_avg", "exp_avg_sq")
+        )
+        kernel = torch._fused_adam_ if self._optimizer.name == "adam" else torch._fused_adamw_
+        with torch.no_grad():
+            torch._foreach_add_(steps, 1)
+            kernel(
+                self._parameters, gradients, means, squares, [], steps,
+                lr=lr, beta1=numbers["b1"], beta2=numbers["b2"], eps=numbers["eps"],
+                # Adam's decoupled decay was taken already; this one would be an L2 penalty.
+                weight_decay=numbers["weight_decay"] if self._optimizer.name == "adamw" else 0.0,
+                amsgrad=False, maximize=False, grad_scale=None, found_inf=None,
+            )  # fmt: skip
+        return True
 
     def _cut(self, clip: float | None) -> None:
         limit = self._rule.clip_value

@@ -1,0 +1,105 @@
+"""A flax module is called: what it is given, and how its answer is taken apart."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from maasnb.backends.calling import Asked, loss_and_outputs, outputs_of, with_targets
+from maasnb.backends.protocol import Array
+from maasnb.errors import ShapeError
+from maasnb.parts import Parts, arguments, leaves, mapped
+from maasnb.tasks import Kind, Takes
+
+__all__ = ["as_given", "ask", "call", "call_with_loss", "evaluation_parts"]
+
+
+def is_array(value: object) -> bool:
+    """Say whether something is an array, or stands for one while it is traced."""
+    return isinstance(value, jax.Array)
+
+
+def evaluation_parts(model: nnx.Module) -> tuple[Any, Any]:
+    """Return a module's graph and state in evaluation mode; the module is not changed."""
+    still = nnx.clone(model)
+    still.eval()
+    return nnx.split(still)
+
+
+def as_given(inputs: Parts, takes: Takes) -> Parts:
+    """Return prepared inputs in the type that the model takes."""
+
+    def converted(part: Array) -> Array:
+        return part.astype(np.float32) if takes == "float32" else part
+
+    return mapped(converted, inputs)
+
+
+def call(model: Any, inputs: Parts, kind: Kind) -> Any:  # noqa: ANN401 - a module, and what it answers
+    """Return a module's output: the array that is it, or all that a loss of one's own takes."""
+    given, named = arguments(inputs)
+    answer = model(*given, **named)
+    if kind == "own" or is_array(answer):
+        return answer
+    found = outputs_of(answer, is_array)
+    return answer if found is None else found
+
+
+def call_with_loss(model: Any, inputs: Parts, targets: Parts) -> tuple[jax.Array, Any]:  # noqa: ANN401 - likewise
+    """Return the loss and the outputs of a module that has a loss of its own.
+
+    Raises:
+        ShapeError: it returned no loss.
+    """
+    answer = with_targets(model, "__call__", inputs, targets)
+    loss, outputs = loss_and_outputs(answer, is_array)
+    if loss is None:
+        message = (
+            f"{type(model).__name__} returned no loss when it was called with targets; expected a "
+            "scalar, (outputs, loss), or an object with a field loss. Or give a loss by name: "
+            'loss="cross_entropy"'
+        )
+        raise ShapeError(message)
+    return loss, outputs
+
+
+def ask(model: nnx.Module, inputs: Parts, targets: Parts | None) -> Asked:
+    """Trace a module on two examples; tokens are tried where it cannot take numbers.
+
+    Raises:
+        ShapeError: it takes neither.
+    """
+    whole = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "iu"
+    kinds: tuple[Takes, ...] = ("float32", "int32") if whole else ("float32",)
+    if not isinstance(inputs, np.ndarray):
+        kinds = ("parts",)
+    graph, state = evaluation_parts(model)
+
+    def answered(state: Any, inputs: Parts, targets: Parts | None) -> Any:  # noqa: ANN401 - flax's types
+        merged = nnx.merge(graph, state, copy=True)
+        if targets is None:
+            return call(merged, inputs, "classification")
+        return call_with_loss(merged, inputs, targets)[1]
+
+    error: Exception | None = None
+    for takes in kinds:
+        try:
+            output = jax.eval_shape(answered, state, as_given(inputs, takes), targets)
+        except ShapeError:
+            raise
+        except Exception as reason:  # noqa: BLE001 - a module may raise anything
+            error = reason  # of the last kind: tokens, where there are some
+            continue
+        rows = len(leaves(inputs)[0])
+        fits = isinstance(output, jax.ShapeDtypeStruct) and output.shape[:1] == (rows,)
+        return Asked(output_shape=tuple(output.shape[1:]) if fits else None, takes=takes)
+    assert error is not None
+    lines = str(error).strip().splitlines()
+    shapes = mapped(lambda part: tuple(part.shape[1:]), inputs)
+    message = (
+        f"The model cannot take examples of shape {shapes} "
+        f"({lines[0] if lines else type(error).__name__}). "
+        "Give its first layer the size of the data's inputs."
+    )
+    raise ShapeError(message) from error

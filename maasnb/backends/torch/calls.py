@@ -1,0 +1,180 @@
+"""A torch module is called: arrays become tensors, and its answer is taken apart."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from maasnb.backends.calling import Asked, loss_and_outputs, outputs_of, with_targets
+from maasnb.backends.protocol import Array
+from maasnb.errors import ShapeError
+from maasnb.parts import Parts, arguments, leaves, mapped
+from maasnb.tasks import Kind, Takes, Task
+
+__all__ = [
+    "as_targets",
+    "as_tensors",
+    "ask",
+    "call",
+    "call_with_loss",
+    "device_of",
+    "evaluating",
+    "multiplications",
+]
+
+
+def is_tensor(value: object) -> bool:
+    """Say whether something is a tensor."""
+    return isinstance(value, Tensor)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device that a module is on."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch every part of a module to evaluation without gradients, and back to what it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def as_tensors(inputs: Parts, takes: Takes, device: torch.device) -> Parts:
+    """Copy prepared inputs to a device, whole numbers as int64 where they are tokens."""
+
+    def copied(part: Array) -> Tensor:
+        tensor = torch.tensor(part)
+        if part.dtype.kind in "iu":
+            tensor = tensor.float() if takes == "float32" else tensor.long()
+        return tensor.to(device)
+
+    return mapped(copied, inputs)
+
+
+def as_targets(targets: Parts, task: Task, device: torch.device) -> Parts:
+    """Copy prepared targets to a device, in the type that the loss takes."""
+
+    def copied(part: Array) -> Tensor:
+        tensor = torch.tensor(part)
+        if task.loss == "binary_cross_entropy":
+            tensor = tensor.float()
+        elif part.dtype.kind in "iu":
+            tensor = tensor.long()
+        return tensor.to(device)
+
+    return mapped(copied, targets)
+
+
+def call(model: nn.Module, inputs: Parts, kind: Kind) -> Any:  # noqa: ANN401 - a tensor, or all of the answer
+    """Return a module's output: the tensor that is it, or all that a loss of one's own takes."""
+    given, named = arguments(inputs)
+    answer = model(*given, **named)
+    if kind == "own" or is_tensor(answer):
+        return answer
+    found = outputs_of(answer, is_tensor)
+    return answer if found is None else found
+
+
+def call_with_loss(model: nn.Module, inputs: Parts, targets: Parts) -> tuple[Tensor, Any]:
+    """Return the loss and the outputs of a module that has a loss of its own.
+
+    Raises:
+        ShapeError: it returned no loss.
+    """
+    answer = with_targets(model, "forward", inputs, targets)
+    loss, outputs = loss_and_outputs(answer, is_tensor)
+    if loss is None:
+        message = (
+            f"{type(model).__name__} returned no loss when it was called with targets; expected a "
+            "scalar, (outputs, loss), or an object with a field loss. Or give a loss by name: "
+            'loss="cross_entropy"'
+        )
+        raise ShapeError(message)
+    return loss, outputs
+
+
+def ask(model: nn.Module, inputs: Parts, targets: Parts | None) -> Asked:
+    """Run a module on two examples; tokens are tried where it cannot take numbers.
+
+    Raises:
+        ShapeError: it takes neither.
+    """
+    whole = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "iu"
+    kinds: tuple[Takes, ...] = ("float32", "int32") if whole else ("float32",)
+    if not isinstance(inputs, np.ndarray):
+        kinds = ("parts",)
+    error: Exception | None = None
+    for takes in kinds:
+        try:
+            output = _answer(model, inputs, targets, takes)
+        except ShapeError:
+            raise
+        except Exception as reason:  # noqa: BLE001 - a module may raise anything
+            error = reason  # of the last kind: tokens, where there are some
+            continue
+        fits = isinstance(output, Tensor) and output.shape[:1] == (len(leaves(inputs)[0]),)
+        return Asked(output_shape=tuple(output.shape[1:]) if fits else None, takes=takes)
+    assert error is not None
+    lines = str(error).strip().splitlines()
+    shapes = mapped(lambda part: tuple(part.shape[1:]), inputs)
+    message = (
+        f"The model cannot take examples of shape {shapes} "
+        f"({lines[0] if lines else type(error).__name__}). "
+        "Give its first layer the size of the data's inputs."
+    )
+    raise ShapeError(message) from error
+
+
+def _answer(model: nn.Module, inputs: Parts, targets: Parts | None, takes: Takes) -> Any:  # noqa: ANN401 - as call
+    device = device_of(model)
+    examples = as_tensors(inputs, takes, device)
+    with evaluating(model):
+        if targets is None:
+            return call(model, examples, "classification")
+        whole = mapped(lambda part: torch.tensor(part).to(device), targets)
+        long = mapped(lambda part: part if part.is_floating_point() else part.long(), whole)
+        return call_with_loss(model, examples, long)[1]
+
+
+def multiplications(model: nn.Module, inputs: Parts, takes: Takes) -> float:
+    """Return about how many multiplications one example takes forward.
+
+    Each layer's parameters count once for each position of its output; what a module does without
+    layers is not seen, so its parameters count once.
+    """
+    found: dict[nn.Module, float] = {}
+
+    def note(module: nn.Module, _: object, output: object) -> None:
+        first = output[0] if isinstance(output, tuple) and output else output
+        weights = [p for p in module.parameters(recurse=False) if p.ndim > 1]
+        if isinstance(first, Tensor) and weights and not isinstance(module, nn.Embedding):
+            units = (
+                first.shape[1] if isinstance(module, nn.modules.conv._ConvNd) else first.shape[-1]
+            )
+            positions = first.numel() / max(units, 1)
+            found[module] = positions * sum(weight.numel() for weight in weights)
+
+    hooks = [module.register_forward_hook(note) for module in model.modules()]
+    try:
+        with evaluating(model):
+            given, named = arguments(as_tensors(inputs, takes, device_of(model)))
+            model(*given, **named)
+    except Exception:  # noqa: BLE001 - a module that must have targets; its parameters still count
+        found.clear()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    rows = len(leaves(inputs)[0])
+    least = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return max(sum(found.values()) / rows, float(least))

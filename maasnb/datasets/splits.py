@@ -1,0 +1,194 @@
+"""Data: the splits of a data set, raw and prepared, and the recipe that prepares raw examples."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from maasnb.datasets.checks import is_parts
+from maasnb.datasets.recipes import Recipe
+from maasnb.datasets.streams import Stream
+from maasnb.errors import DataError
+from maasnb.parts import Parts, count, leaves, mapped, named, taken
+from maasnb.tasks import Kind
+
+__all__ = ["Data", "Split", "as_target", "feature_names", "fingerprint", "prepare", "taken_split"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_SHOWN_CLASSES = 12  # more would not be read
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Split:
+    """Hold one part of the data, raw and prepared.
+
+    Attributes:
+        x: raw inputs [n, ...], as they were given; one part or several.
+        y: raw targets: class numbers [n, ...] int64, or values [n, outputs] float64, or parts.
+        inputs: prepared inputs [n, ...], float32, or int32 for whole numbers.
+        targets: prepared targets: class numbers [n, ...] int32, values [n, outputs] float32, or
+            parts.
+    """
+
+    x: Parts
+    y: Parts
+    inputs: Parts
+    targets: Parts
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return count(self.x)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Data:
+    """Hold the splits of a data set, and the recipe that prepares raw examples.
+
+    Attributes:
+        name: what people call it.
+        kind: `"classification"`, `"regression"`, or `"own"` for targets of several parts.
+        train: what the model learns from; the first batch of a stream.
+        validation: what it is watched by while it learns; may be empty.
+        test: what it is judged by in the end; may be empty.
+        recipe: the preprocessing, fitted on `train`; it travels with a published model.
+        labels: the classes' names in order; empty for regression.
+        features: the columns' names.
+        seed: fixes the split.
+        fingerprint: sha256 of the arrays and of the split, so that two equal data sets can be told.
+        stream: where the batches come from, if they come one after the other; else None.
+    """
+
+    name: str
+    kind: Kind
+    train: Split
+    validation: Split
+    test: Split
+    recipe: Recipe
+    labels: tuple[str, ...]
+    features: tuple[str, ...]
+    seed: int
+    fingerprint: str
+    stream: Stream | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Return the shape of one prepared example.
+
+        Raises:
+            DataError: an example has several parts.
+        """
+        if is_parts(self.train.inputs):
+            names = ", ".join(name for name, _ in named(self.train.inputs, "x"))
+            message = f"The inputs have several parts ({names}), so that they have no one shape."
+            raise DataError(message)
+        return self.train.inputs.shape[1:]
+
+    @property
+    def target_width(self) -> int:
+        """Return how many numbers one example's target has; 1 for classes, 0 for parts."""
+        widths = {"classification": 1, "own": 0}
+        return widths[self.kind] if self.kind in widths else self.train.targets.shape[1]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Return the axes of an example's classes, as a sequence's length; empty for one class."""
+        return self.train.targets.shape[1:] if self.kind == "classification" else ()
+
+    def table(self) -> tuple[tuple[str, str], ...]:
+        """Return what the data is, as rows of (what, value)."""
+        sizes = f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test"
+        if self.stream is not None:
+            sizes = f"a stream; {len(self.train)} in its first batch"
+        rows = [
+            ("examples", sizes),
+            *(
+                (what.replace("x", "inputs", 1), _outline(x))
+                for what, x in named(self.train.x, "x")
+            ),
+            ("targets", self._targets_in_words()),
+            ("recipe", ", ".join(step.kind for step in self.recipe.steps) or "none"),
+        ]
+        return tuple(rows)
+
+    def _targets_in_words(self) -> str:
+        if self.kind == "own":
+            return ", ".join(f"{name} {_outline(y)}" for name, y in named(self.train.y, "y"))
+        if self.kind == "regression":
+            low, high = self.train.y.min(), self.train.y.max()
+            return f"{self.target_width} value{'s' * (self.target_width > 1)}, {low:g} to {high:g}"
+        counts = np.bincount(self.train.y.reshape(-1), minlength=len(self.labels))
+        pairs = zip(self.labels, counts, strict=True)
+        shown = [f"{label} ({count})" for label, count in pairs][:_SHOWN_CLASSES]
+        more = len(self.labels) - len(shown)
+        words = ", ".join(shown) + (f" and {more} more" if more else "")
+        at = f" at each of {self.positions[0]} positions" if self.positions else ""
+        return f"{len(self.labels)} classes{at}: {words}"
+
+    def __str__(self) -> str:
+        """Return a table of what the data is."""
+        rows = "\n".join(f"  {what:<9} {value}" for what, value in self.table())
+        return f"Data {self.name!r}: {self.kind}\n{rows}"
+
+    __repr__ = __str__
+
+
+def _outline(array: Array) -> str:
+    shape = " x ".join(str(size) for size in array.shape[1:]) or "1"
+    return f"{shape} {array.dtype}"
+
+
+def prepare(x: Parts, y: Parts, rows: Any, recipe: Recipe) -> Split:  # noqa: ANN401 - rows or a slice
+    """Return some of the raw examples as a split, prepared by a fitted recipe.
+
+    Raises:
+        DataError: a prepared number is too large for float32.
+    """
+    raw_x, raw_y = taken(x, rows), taken(y, rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        inputs, targets = recipe.inputs(raw_x), mapped(as_target, recipe.targets(raw_y))
+    if not all(np.isfinite(part).all() for part in (*leaves(inputs), *leaves(targets))):
+        message = (
+            "Some prepared numbers are too large for float32, which models are trained in. "
+            "Type: prep=[mb.standardize()], and mb.standardize_target() for targets; "
+            "or give smaller numbers"
+        )
+        raise DataError(message)
+    return Split(x=raw_x, y=raw_y, inputs=inputs, targets=targets)
+
+
+def as_target(part: Array) -> Array:
+    """Return prepared targets in 32 bits: whole numbers as int32, values as float32."""
+    return part.astype(np.int32 if part.dtype.kind in "biu" else np.float32)
+
+
+def taken_split(split: Split, rows: Any) -> Split:  # noqa: ANN401 - rows or a slice
+    """Return some of a split's examples."""
+    return Split(
+        x=taken(split.x, rows),
+        y=taken(split.y, rows),
+        inputs=taken(split.inputs, rows),
+        targets=taken(split.targets, rows),
+    )
+
+
+def feature_names(features: Sequence[str] | None, x: Parts) -> tuple[str, ...]:
+    """Return the columns' names, or their numbers, or the names of several parts."""
+    if features is not None:
+        return tuple(str(feature) for feature in features)
+    if is_parts(x):
+        return tuple(name for name, _ in named(x, "x"))
+    return tuple(str(number) for number in range(x[0].size))
+
+
+def fingerprint(x: Parts, y: Parts, parts: Sequence[Array], recipe: Recipe) -> str:
+    """Return the sha256 of arrays, of the rows of their splits, and of the recipe."""
+    digest = hashlib.sha256()
+    for array in (*leaves(x), *leaves(y), *parts):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(json.dumps(recipe.to_json()).encode())
+    return digest.hexdigest()
