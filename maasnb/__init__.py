@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maasnb.errors import MaasError
     from maasnb.hardware import devices
     from maasnb.layers import Activation, Dense, Dropout, Input
+    from maasnb.panels.reopening import panel
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
@@ -56,6 +57,7 @@ __all__ = [
     "fork",
     "inspect",
     "lr",
+    "panel",
     "pause",
     "predict",
     "publish",
@@ -94,6 +96,7 @@ _HOMES = {
     "fork": "maasnb.training",
     "inspect": "maasnb.study.inspection",
     "lr": "maasnb.steering",
+    "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
     "predict": "maasnb.publishing",
     "publish": "maasnb.publishing",

@@ -193,6 +193,7 @@ _ALL = (
     Verb(name="publish", module="maasnb.publishing", function="publish", binds="endpoint"),
     Verb(name="connect", module="maasnb.publishing", function="connect", binds="endpoint"),
     Verb(name="predict", module="maasnb.publishing", function="predict"),
+    Verb(name="panel", module="maasnb.panels.reopening", function="panel"),
     Verb(name="runs", module="maasnb.records.listing", function="runs"),
     Verb(name="devices", module="maasnb.hardware", function="devices"),
     Verb(name="doctor", module="maasnb.diagnosis", function="doctor"),

@@ -109,6 +109,13 @@ class Feed:
         with self._lock:
             self._tell(self.reset())
 
+    def remember(self, event: Event) -> None:
+        """Take an event of a record into account, of which nobody is told."""
+        with self._lock:
+            self._note(event)
+            self._pending = _Pending()
+            self._speeds.clear()
+
     def _tell(self, frame: Frame) -> None:
         for send in list(self._senders):
             send(frame)

@@ -29,6 +29,7 @@ __all__ = [
     "detach",
     "final_bundle",
     "mark_shown",
+    "notebook_view",
     "open_panel",
     "place",
     "progress_line",
@@ -274,16 +275,17 @@ class _NotebookView(_LiveView):
     they belong to that cell even when another one is running by then.
     """
 
-    def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+    def __init__(self, run: Any, first: dict[str, Any] | None = None) -> None:  # noqa: ANN401 - a run, by its attributes
         from IPython.display import display  # noqa: PLC0415 - there is a shell, so it is loaded
 
         super().__init__(run)
         self.run = run
+        self.first = first
         self.began = time.monotonic()
         self.offered = -math.inf
         self.answered = self.over = False
         self.lock = threading.Lock()
-        bundle = {"text/plain": progress_line(run)}
+        bundle = first or {"text/plain": progress_line(run)}
         self.handle: Any = display(bundle, raw=True, display_id=True)
         self.context = contextvars.copy_context()
         feed = feed_of(run.name)
@@ -299,6 +301,9 @@ class _NotebookView(_LiveView):
 
     def show_panel(self) -> None:
         """Put the panel in the line's place, with words for whoever cannot show it."""
+        if self.first is not None:
+            self.update({**self.first, **self.panel.view})
+            return
         words = run_twin(self.run) + f"\n  to see it again: %maas panel {self.run.name}"
         self.update({"text/plain": words, **self.panel.view})
 
@@ -334,6 +339,11 @@ class _NotebookView(_LiveView):
         # A page that was loaded again cannot be told of the picture: its panel must stay.
         if self.panel is not None and len(self.panel.pages) <= 1:
             self.panel.end()
+
+
+def notebook_view(run: Any, first: dict[str, Any] | None) -> _NotebookView:  # noqa: ANN401 - a run, by its attributes
+    """Show a run once more; `first` is what stands there until a front end answers."""
+    return _NotebookView(run, first)
 
 
 class _TerminalView(_LiveView):
