@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
     from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
+    from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
     from maasnb.study.rates import find_lr
@@ -48,6 +49,7 @@ __all__ = [
     "build",
     "checkpoint",
     "clip",
+    "compare",
     "connect",
     "data",
     "devices",
@@ -87,6 +89,7 @@ _HOMES = {
     "build": "maasnb.building",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
+    "compare": "maasnb.study.comparison",
     "connect": "maasnb.publishing",
     "data": "maasnb.datasets.loading",
     "devices": "maasnb.hardware",

@@ -182,6 +182,30 @@ def rates_figure(rates: np.ndarray, losses: np.ndarray, mean: np.ndarray, lr: fl
     return figure
 
 
+def losses_figure(curves: Mapping[str, np.ndarray]) -> "Figure":
+    """Draw the losses of several runs in one chart.
+
+    Args:
+        curves: steps and losses [2, points] by the run's name.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
+
+    with rc_context(STYLE):
+        figure, (axes,) = _panels(1, width=1.9 * WIDTH_IN)
+        for place, (name, (steps, losses)) in enumerate(curves.items()):
+            colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
+            axes.plot(steps, losses, color=colour, linestyle=dash, linewidth=1.5, label=name)
+        shown = np.concatenate([losses for _, losses in curves.values()])
+        shown = shown[np.isfinite(shown)]
+        if len(shown) and shown.min() > 0 and shown.max() / shown.min() > WIDE_RANGE:
+            _log_scale(axes)
+        axes.set_title("training loss, the best run first", loc="left")
+        axes.set_xlabel("step")
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
+        _draw(figure)
+    return figure
+
+
 def _panels(count: int, width: float | None = None, height: float = HEIGHT_IN) -> Any:  # noqa: ANN401 - figure and axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads matplotlib
     from matplotlib.figure import Figure  # noqa: PLC0415 - loads matplotlib
@@ -354,4 +378,16 @@ def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attri
     return rates_figure(data["lr"], data["loss"], data["smoothed"], report.values["lr"])
 
 
-_REPORTS = {"gradients": _gradients_of, "evaluation": _confusion_of, "find_lr": _rates_of}
+def _comparison_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
+    names = [str(name) for name in report.data["names"]][:MOST_LINES]
+    curves = {name: report.data[f"curve {place}"] for place, name in enumerate(names)}
+    curves = {name: curve for name, curve in curves.items() if curve.shape[1]}
+    return losses_figure(curves) if curves else None
+
+
+_REPORTS = {
+    "comparison": _comparison_of,
+    "gradients": _gradients_of,
+    "evaluation": _confusion_of,
+    "find_lr": _rates_of,
+}

@@ -78,7 +78,7 @@ class TrainingPanel(anywidget.AnyWidget):
         # A page's first words may come the slow way although there is a fast one.
         if self.pages and free and not self.free:
             self.free = True
-            self._tell(Frame(content={"type": "front end", "free": True}))
+            self._tell(self._front_end())
         self.free = self.free or free
         try:
             self._do(message if isinstance(message, Mapping) else {})
@@ -113,9 +113,13 @@ class TrainingPanel(anywidget.AnyWidget):
         if self._leave is None:
             self._leave = self.feed.connect(self._tell)
         self.feed.tell_all()
-        self._tell(Frame(content={"type": "front end", "free": self.free}))
+        self._tell(self._front_end())
         if self._on_hello is not None:
             self._on_hello()
+
+    def _front_end(self) -> Frame:
+        content = {"type": "front end", "free": self.free, "model": self.model_id}
+        return Frame(content=content)
 
     def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
         self._tell(Frame(content={"type": "answer", "words": words, "good": good}))

@@ -18,7 +18,8 @@ class Report:
     """Hold an answer; notebooks show it as a table with a picture where there is one.
 
     Attributes:
-        kind: what it is about: `"gradients"`, `"summary"`, `"evaluation"` or `"find_lr"`.
+        kind: what it is about: `"gradients"`, `"summary"`, `"evaluation"`, `"comparison"` or
+            `"find_lr"`.
         title: one line that says of what it is.
         columns: the table's head.
         rows: the table's cells, as text.

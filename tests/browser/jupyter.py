@@ -99,7 +99,8 @@ class Notebook:
     def open(self):
         """Open the notebook in the page and wait for its kernel."""
         place = "lab/tree" if self.app == "lab" else "notebooks"
-        self.page.goto(f"{self.server.url}/{place}/{self.name}.ipynb")
+        # Without the tabs of other notebooks, which a workspace would bring back.
+        self.page.goto(f"{self.server.url}/{place}/{self.name}.ipynb?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=TIMEOUT_S * 1000)
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"

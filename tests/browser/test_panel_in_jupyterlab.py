@@ -175,10 +175,43 @@ def test_a_notebook_that_is_reopened_without_a_kernel_shows_the_picture(notebook
     assert set(output.data) == {"image/png", "text/plain"}
     opened.end()
     opened.page.goto("about:blank")
-    opened.page.goto(f"{opened.server.url}/lab/tree/{opened.name}.ipynb")
+    opened.page.goto(f"{opened.server.url}/lab/tree/{opened.name}.ipynb?reset")
     opened.page.wait_for_selector(".jp-OutputArea-output img")
     assert "Error displaying widget" not in opened.page.inner_text("body")
     assert "Loading widget" not in opened.page.inner_text("body")
+
+
+def test_a_notebook_that_was_saved_mid_run_shows_a_picture_without_its_kernel(notebook):
+    opened = notebook(PREPARE, LONG)
+    opened.run(0)
+    opened.start(1)
+    opened.wait_for_step(50)
+    saved = opened.save()
+    (output,) = saved.cells[1].outputs
+    assert "%maas panel digits-torch" in output.data["text/plain"]
+    opened.end()
+    opened.page.goto("about:blank")
+    opened.open()
+    opened.page.get_by_text("when this notebook was saved: training, step").wait_for()
+    opened.picture.wait_for()
+    assert "Error displaying widget" not in opened.page.inner_text("body")
+
+
+def test_the_panel_of_a_finished_run_is_shown_again(notebook):
+    opened = notebook(PREPARE, "%maas train net digits --epochs 5", "%maas panel digits-torch")
+    opened.run(0)
+    opened.run(1)
+    name = opened.ask("print(run.name)")
+    opened.ask("del run")
+    opened.page.evaluate(
+        "(name) => window.jupyterapp.shell.currentWidget.content.widgets[2].model"
+        ".sharedModel.setSource(`%maas panel ${name}`)",
+        name,
+    )
+    opened.run(2)
+    opened.status("finished")
+    assert opened.step() == 225
+    assert opened.panel.get_by_role("button", name="Stop").is_disabled()
 
 
 def test_the_panel_follows_the_theme(training):

@@ -75,6 +75,10 @@ export class Chart {
     this.resize.observe(this.element);
   }
 
+  get canvas(): HTMLCanvasElement | null {
+    return this.plot?.ctx.canvas ?? null;
+  }
+
   get log(): boolean {
     return this.options.log;
   }

@@ -85,6 +85,7 @@ export interface Answer {
 export interface FrontEnd {
   type: "front end";
   free: boolean;
+  model: string;
 }
 
 export interface Steps {

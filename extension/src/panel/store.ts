@@ -52,6 +52,8 @@ export class Store {
   answer: { words: string; good: boolean } | null = null;
   /** Whether buttons answer while a cell runs; null before the kernel has said so. */
   free: boolean | null = null;
+  /** The model's id, by which a saved notebook refers to it. */
+  model = "";
   /** Whether the kernel is gone. */
   gone = false;
 
@@ -138,6 +140,7 @@ export class Store {
         break;
       case "front end":
         this.free = frame.free;
+        this.model = frame.model;
         break;
       case "steps":
         this.steps = frame.steps;

@@ -80,6 +80,29 @@ export class View {
     for (const each of this.sections) each.destroy();
   }
 
+  /** Return what the panel shows now as a picture and a line, or null before it shows anything. */
+  snapshot(): { picture: string; words: string } | null {
+    const { run, now } = this.store;
+    const charts = [this.loss.canvas, this.metric?.canvas].filter((each) => each instanceof HTMLCanvasElement);
+    if (!run || !now || !charts.length) return null;
+    const gap = 16;
+    const all = h("canvas", {
+      width: charts.reduce((sum, each) => sum + each.width + gap, 0),
+      height: Math.max(...charts.map((each) => each.height)),
+    });
+    const ctx = all.getContext("2d");
+    if (!ctx) return null;
+    ctx.fillStyle = getComputedStyle(this.element).backgroundColor;
+    ctx.fillRect(0, 0, all.width, all.height);
+    let left = 0;
+    for (const each of charts) {
+      ctx.drawImage(each, left, 0);
+      left += each.width + gap;
+    }
+    const words = `${run.name} when this notebook was saved: ${WORDS[now.status] ?? now.status}, step ${whole(now.step)} of ${whole(run.steps)}. To see it as it is now: %maas panel ${run.name}`;
+    return { picture: all.toDataURL("image/png"), words };
+  }
+
   /** Draw soon, once, however much has come. */
   private plan(): void {
     if (this.planned) return;
