@@ -179,7 +179,7 @@ export class Chart {
       width,
       height: this.options.height,
       legend: { show: false },
-      padding: [14, 10, 0, 0],
+      padding: [14, 18, 0, 0],
       cursor: { drag: { x: true, y: false, setScale: false, dist: 6 }, points: { size: 7 }, y: false },
       scales: {
         x: { time: false, auto: false },
@@ -240,6 +240,8 @@ export class Chart {
     ctx.font = colours.font.replace(/^\d+/, String(Math.round(10 * scale)));
     ctx.strokeStyle = ctx.fillStyle = colours.mark;
     ctx.lineWidth = scale;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     ctx.setLineDash([3 * scale, 3 * scale]);
     let free = -Infinity;
     for (const mark of this.marks) {
@@ -250,7 +252,7 @@ export class Chart {
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
       const wide = ctx.measureText(mark.words).width;
-      const start = Math.min(x, bbox.left + bbox.width - wide);
+      const start = Math.min(x - 2 * scale, bbox.left + bbox.width - wide);
       if (start > free) {
         ctx.fillText(mark.words, start, bbox.top - 3 * scale);
         free = start + wide + 6 * scale;

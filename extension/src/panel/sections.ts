@@ -300,7 +300,8 @@ export class ExampleSection implements Section {
     let picture = 0;
     this.host.replaceChildren(...told.rows.map((row) => {
       const shown = row.size ? pixels(told.pictures[picture++], row.size, `example ${row.number}`) : h("span", {}, row.words ?? "");
-      return h("figure", {}, shown, h("figcaption", {}, `${row.target} · loss ${short(row.loss)} · no. ${row.number}`));
+      const title = `example ${row.number}, seen ${row.seen} times`;
+      return h("figure", { title }, shown, h("figcaption", {}, `${row.target} · loss ${short(row.loss)}`));
     }));
   }
 
