@@ -10,6 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
+# The projects that maasnb is measured against stay out of .venv.
+BENCH := .venv-bench
+BENCH_STAMP := $(BENCH)/.installed
 # The oldest torch that the lock may name is also the newest: its CPU build is enough for everything.
 TORCH := torch==2.13.0
 
@@ -56,8 +59,17 @@ check: install ## Check format, lint, types, import contracts and spelling
 lab: install ## Open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab notebooks/00_quickstart.ipynb
 
-bench: install ## Measure training against hand-written loops
-	@$(PY) benchmarks/training.py
+# The peers come without their dependencies' wishes: those that are used are in the lock themselves.
+bench: $(BENCH_STAMP) ## Measure training against loops by hand and other trainers (an hour)
+	@$(BENCH)/bin/python benchmarks/training.py $(if $(BENCH_JSON),--json "$(BENCH_JSON)") $(BENCH_ARGS)
+
+$(BENCH_STAMP): requirements.lock benchmarks/requirements.lock pyproject.toml
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo "Installing maasnb and what it is compared with into $(BENCH); this takes a few minutes."
+	@$(BENCH)/bin/python -m pip install -qq -r requirements.lock
+	@$(BENCH)/bin/python -m pip install -qq --no-deps -r benchmarks/requirements.lock
+	@$(BENCH)/bin/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
 
 # CUDA's packages come with torch where its CUDA build is taken; the lock does not ask for them.
 lock: install ## Resolve the newest versions and write requirements.lock
@@ -79,5 +91,5 @@ endef
 export WRITE_LOCK
 
 clean: ## Remove .venv and everything that was generated
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -72,6 +72,11 @@ class TrainingError(MaasError, RuntimeError):
 class DivergedError(TrainingError):
     """Say that a loss became NaN or infinite; the model holds its last good state."""
 
+    def __init__(self, message: str, *, run: object = None, culprit: str = "") -> None:
+        """Keep the parameter that went bad first beside the message; empty where none is known."""
+        super().__init__(message, run=run)
+        self.culprit = culprit
+
 
 class MissingPackageError(MaasError, ImportError):
     """Say that an optional package is not installed, with the command that installs it."""

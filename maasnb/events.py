@@ -95,9 +95,10 @@ class Measured(Event):
         gradient_norm: the Euclidean norm of each parameter's gradient.
         update_ratio: the norm of each parameter's update over the norm of the parameter before it.
         activations: of each activation function's output, by the layer before it and its own name
-            (`"dense1.relu"`): `mean`, `std`, `zero` (the share of values that are 0), `dead` (the
-            share of units that are 0 for the whole batch) and `saturated` (the share of values at
-            the flat ends of tanh or sigmoid). Only with `record="full"`.
+            (`"dense1.relu"`): `mean` and `std`; of relu, tanh and sigmoid also `zero` (the share of
+            values that are 0), `dead` (the share of units that are 0 for the whole batch) and
+            `saturated` (the share of values at the flat ends of tanh or sigmoid). Only with
+            `record="full"`.
         histograms: counts by `"gradient/NAME"`, `"weight/NAME"` and `"activation/NAME"`, in the
             `HISTOGRAM_BINS` bins of the base-2 logarithm of the size. Only with `record="full"`.
     """

@@ -12,9 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from maasnb.errors import OptionError, unknown_name
+from maasnb.errors import ModelError, OptionError, unknown_name
 
-__all__ = ["PRECISIONS", "Precision", "Rule", "balanced", "matching", "unfitting_loss"]
+__all__ = [
+    "PRECISIONS",
+    "Precision",
+    "Rule",
+    "balanced",
+    "matching",
+    "replaced_parameter",
+    "unfitting_loss",
+]
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
@@ -93,6 +101,18 @@ def balanced(classes: np.ndarray[Any, Any], count: int) -> tuple[float, ...]:
     seen = np.bincount(classes, minlength=count)
     weights = len(classes) / (np.count_nonzero(seen) * np.maximum(seen, 1))
     return tuple(np.where(seen > 0, weights, 1.0).tolist())
+
+
+def replaced_parameter(
+    name: str, before: tuple[int, ...], after: tuple[int, ...] | None
+) -> ModelError:
+    """Make the error for a model whose call put another parameter in the place of one."""
+    now = "is gone" if after is None else f"is another one of shape {after}"
+    message = (
+        f"The model's parameter {name!r} of shape {before} {now} after a step, so that it cannot "
+        "be trained. Make all parameters when the model is made, and only use them in its call."
+    )
+    return ModelError(message)
 
 
 def unfitting_loss(got: object, batch: int, reason: str = "") -> OptionError:

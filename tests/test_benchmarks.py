@@ -6,6 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import pytest
+import torch
+from flax import nnx
+
+import maasnb as mb
+from benchmarks.sides import flax_models, torch_models
+from benchmarks.sides.goals import AGAINST, GOALS
+from benchmarks.sides.processes import SIDES
+from benchmarks.sides.workloads import WORKLOADS, load, with_validation
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -17,19 +28,27 @@ def run(*words):
     ).stdout  # fmt: skip
 
 
-def test_the_training_benchmark_writes_a_row_for_each_loop(tmp_path):
+ROWS = {"workload", "framework", "subject", "against", "ratio", "pairs", "quartiles", "seconds"}
+ROWS |= {"other_seconds", "steps", "goal", "met"}
+
+
+@pytest.mark.timeout(300)  # three processes load their libraries
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_the_training_benchmark_writes_a_row_for_each_loop(framework, tmp_path):
     file = tmp_path / "rows.json"
-    printed = run(ROOT / "benchmarks" / "training.py", "--pairs", 1, "--json", file)
+    words = ["--quick", "--pairs", 1, "--workload", "digits-mlp", "--json", file]
+    words += ["--framework", framework]
+    words += ["--against", "hand-written", "--against", "best-hand-written"]
+    printed = run(ROOT / "benchmarks" / "training.py", *words)
     written = json.loads(file.read_text())
-    assert set(written) == {"machine", "rows"}
+    assert set(written) == {"machine", "options", "rows"}
     assert written["machine"]["cores"] == os.cpu_count()
-    found = {(row["framework"], row["against"]) for row in written["rows"]}
-    assert found == {
-        (f, a) for f in ("torch", "jax") for a in ("hand-written", "best-hand-written")
-    }
+    found = [(row["framework"], row["against"]) for row in written["rows"]]
+    assert found == [(framework, "hand-written"), (framework, "best-hand-written")]
     for row in written["rows"]:
-        assert set(row) == {"workload", "framework", "subject", "against", "ratio", "pairs"}
+        assert set(row) == ROWS
         assert row["ratio"] > 0
+        assert row["met"] == (row["ratio"] >= row["goal"])
         assert f"{row['ratio']:.2f}" in printed
 
 
@@ -43,3 +62,43 @@ def test_the_panel_benchmark_measures_ratios_and_a_frame(tmp_path):
 
 def test_the_import_benchmark_names_what_it_measured():
     assert "import maasnb" in run(ROOT / "benchmarks" / "imports.py", "--runs", 1)
+
+
+def test_the_long_run_says_what_it_leaves_and_how_long_a_step_takes():
+    printed = run(ROOT / "benchmarks" / "long_run.py", "--steps", 2048)
+    assert "jax: 2,048 steps" in printed
+    assert "events.jsonl has" in printed
+
+
+def test_every_side_of_a_comparison_can_be_prepared_and_has_a_goal():
+    sides = {(framework, name) for framework, names in AGAINST.items() for name in names}
+    assert sides | {("torch", "maasnb"), ("jax", "maasnb")} == set(SIDES)
+    for _, framework, against in GOALS:
+        assert (framework, against) in sides
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_both_libraries_train_models_of_the_same_form(name):
+    workload = load(name, "torch", quick=True)
+    inputs, targets = workload.inputs[:2], workload.targets[:2]
+    by_torch = torch_models.make_model(workload)
+    by_flax = flax_models.make_model(workload)
+    expected = (*targets.shape, workload.classes)
+    assert tuple(by_torch(torch.tensor(inputs)).shape) == expected
+    assert by_flax(inputs).shape == expected
+    counts = [
+        sum(parameter.numel() for parameter in by_torch.parameters()),
+        sum(leaf.size for leaf in jax.tree.leaves(nnx.state(by_flax, nnx.Param))),
+    ]
+    biases = 4 * 128 * 2 if name == "lstm-text" else 0  # torch's LSTM has each twice
+    assert counts[0] - biases == counts[1]
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_validation_split_leaves_as_many_rows_to_train_on(name):
+    workload = load(name, "torch", quick=True)
+    inputs, targets, split = with_validation(workload)
+    labels = [str(number) for number in range(workload.classes)]
+    data = mb.data(inputs, targets, labels=labels, split=split)
+    assert len(data.train) == len(workload.inputs)
+    assert len(data.validation) == len(workload.inputs) // 8

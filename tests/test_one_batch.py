@@ -77,9 +77,9 @@ def _overhear_program(backend, heard, monkeypatch):
             return state, losses
 
         def host(self, losses):
-            values = self.program.host(losses).means
-            heard.calls.append(("host", losses, values))
-            return values
+            found = self.program.host(losses)
+            heard.calls.append(("host", losses, found.means))
+            return found
 
     monkeypatch.setattr(
         type(backend), "compile", lambda *args, **options: Overheard(compile_it(*args, **options))

@@ -166,9 +166,19 @@ class Program(Protocol):
         ...
 
     def statistics(
-        self, state: State, placed: Placed, rows: Rows, lr: Array | float, clip: float | None = None
+        self,
+        state: State,
+        placed: Placed,
+        rows: Rows,
+        lr: Array | float,
+        clip: float | None = None,
+        *,
+        full: bool = True,
     ) -> tuple[State, OnDevice, OnDevice]:
-        """Take one step, the same as `chunk` would; return its loss [1] and its statistics too."""
+        """Take one step, the same as `chunk` would; return its loss [1] and its statistics too.
+
+        `full` asks for the histograms and the activations beside the norms.
+        """
         ...
 
     def host(self, losses: OnDevice) -> Losses:

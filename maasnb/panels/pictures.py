@@ -1,54 +1,38 @@
-"""Pictures that stay in a saved notebook: of a run, and of reports.
+"""Pictures that stay in a saved notebook: of a run, and of reports."""
 
-Figures are made without pyplot, so a training thread may draw them. Colours are those of Okabe and
-Ito (2008), and every line has a dash pattern of its own too.
-"""
-
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maasnb.panels.comparisons import comparison_figure
+from maasnb.panels.diagnoses import diagnosis_figure, examples_figure
+from maasnb.panels.drawing import (
+    BLUE,
+    DASHES,
+    GREEN,
+    HEALTHY_RATIOS,
+    INK,
+    MOST_LINES,
+    MOST_POINTS,
+    STYLE,
+    VERMILLION,
+    WIDE_RANGE,
+    WIDTH_IN,
+    draw_by_parameter,
+    finish,
+    log_scale,
+    new_panels,
+    png,
+    smoothed,
+)
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["gradients_figure", "png", "report_png", "run_figure", "run_png"]
-
-BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
-COLOURS = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-INK, FAINT = "#333333", "#D9D9D9"
-MOST_LINES = 8
-"""More parameters than these are drawn as a heat map."""
-MOST_POINTS = 2000
-FEW_POINTS = 12
-"""So few points are marked."""
-HEALTHY_RATIOS = (1e-4, 1e-2)
-"""An update should be about a thousandth of the weight (A. Karpathy, CS231n notes)."""
-WIDE_RANGE = 20
-"""A loss that falls by more than this factor gets a logarithmic axis."""
-WIDTH_IN, HEIGHT_IN, DOTS_PER_INCH = 3.6, 2.9, 110
-STYLE: dict[Any, Any] = {
-    "font.size": 8.5,
-    "axes.titlesize": 9.5,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.fontsize": 7.5,
-}
-
-
-def png(figure: "Figure") -> bytes:
-    """Return a figure as PNG."""
-    buffer = io.BytesIO()
-    # Without the software's name, the same figure is the same bytes.
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def run_png(run: Any) -> bytes | None:  # noqa: ANN401 - a run, by its attributes
@@ -84,7 +68,7 @@ def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its att
     panels = 2 if run.history.measured else 1
     panels += bool(metric)
     with rc_context(STYLE):
-        figure, axes = _panels(panels)
+        figure, axes = new_panels(panels)
         figure.suptitle(_title(run), x=0.008, ha="left", fontsize=10)
         _draw_loss(axes[0], losses, run.history.validated, per_epoch)
         if metric:
@@ -92,11 +76,11 @@ def run_figure(run: Any) -> "Figure | None":  # noqa: ANN401 - a run, by its att
         if run.history.measured:
             times = [each.step / per_epoch for each in run.history.measured]
             norms = _series([each.gradient_norm for each in run.history.measured])
-            _draw_by_parameter(figure, axes[-1], times, norms, "gradient norm by parameter")
+            draw_by_parameter(figure, axes[-1], times, norms, "gradient norm by parameter")
         for each in axes:
             each.set_xlabel(unit)
             each.set_xlim(0, max(len(losses) / per_epoch, 1 / per_epoch))
-        _draw(figure)
+        finish(figure)
     return figure
 
 
@@ -113,16 +97,16 @@ def gradients_figure(
     from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
 
     with rc_context(STYLE):
-        figure, axes = _panels(2, width=1.25 * WIDTH_IN * 2)
-        _draw_by_parameter(figure, axes[0], steps, norms, "gradient norm")
-        _draw_by_parameter(figure, axes[1], steps, ratios, "update / weight")
+        figure, axes = new_panels(2, width=1.25 * WIDTH_IN * 2)
+        draw_by_parameter(figure, axes[0], steps, norms, "gradient norm")
+        draw_by_parameter(figure, axes[1], steps, ratios, "update / weight")
         if len(ratios) <= MOST_LINES:
             axes[1].axhspan(*HEALTHY_RATIOS, color=GREEN, alpha=0.12, linewidth=0)
             axes[0].get_legend().remove()
         for each in axes:
             each.set_xlabel("step")
             each.set_xlim(0, max(*steps, 1))
-        _draw(figure)
+        finish(figure)
     return figure
 
 
@@ -139,7 +123,7 @@ def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 1.6 + 0.3 * len(labels)
     with rc_context(STYLE):
-        figure, (axes,) = _panels(1, width=size + 0.5, height=size)
+        figure, (axes,) = new_panels(1, width=size + 0.5, height=size)
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         axes.grid(visible=False)
         for row, column in np.argwhere(counts > 0):
@@ -153,7 +137,7 @@ def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         figure.suptitle(title, x=0.008, ha="left", fontsize=10)
-        _draw(figure)
+        finish(figure)
     return figure
 
 
@@ -169,7 +153,7 @@ def rates_figure(rates: np.ndarray, losses: np.ndarray, mean: np.ndarray, lr: fl
     from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
 
     with rc_context(STYLE):
-        figure, (axes,) = _panels(1, width=1.25 * WIDTH_IN)
+        figure, (axes,) = new_panels(1, width=1.25 * WIDTH_IN)
         axes.plot(rates, losses, color=BLUE, alpha=0.28, linewidth=0.8)
         axes.plot(rates, mean, color=BLUE, linewidth=1.8)
         axes.axvline(lr, color=VERMILLION, linestyle=DASHES[1], linewidth=1.5, label=f"lr={lr:g}")
@@ -178,52 +162,8 @@ def rates_figure(rates: np.ndarray, losses: np.ndarray, mean: np.ndarray, lr: fl
         axes.set_title("loss by learning rate", loc="left")
         axes.set_xlabel("learning rate")
         axes.legend(frameon=False)
-        _draw(figure)
+        finish(figure)
     return figure
-
-
-def losses_figure(curves: Mapping[str, np.ndarray]) -> "Figure":
-    """Draw the losses of several runs in one chart.
-
-    Args:
-        curves: steps and losses [2, points] by the run's name.
-    """
-    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
-
-    with rc_context(STYLE):
-        figure, (axes,) = _panels(1, width=1.9 * WIDTH_IN)
-        for place, (name, (steps, losses)) in enumerate(curves.items()):
-            colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
-            axes.plot(steps, losses, color=colour, linestyle=dash, linewidth=1.5, label=name)
-        shown = np.concatenate([losses for _, losses in curves.values()])
-        shown = shown[np.isfinite(shown)]
-        if len(shown) and shown.min() > 0 and shown.max() / shown.min() > WIDE_RANGE:
-            _log_scale(axes)
-        axes.set_title("training loss, the best run first", loc="left")
-        axes.set_xlabel("step")
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
-        _draw(figure)
-    return figure
-
-
-def _panels(count: int, width: float | None = None, height: float = HEIGHT_IN) -> Any:  # noqa: ANN401 - figure and axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads matplotlib
-    from matplotlib.figure import Figure  # noqa: PLC0415 - loads matplotlib
-
-    size = (width or WIDTH_IN * count, height)
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-        each.grid(visible=True, color=FAINT, linewidth=0.6)
-        each.set_axisbelow(True)
-    return figure, axes
-
-
-def _draw(figure: "Figure") -> None:
-    """Lay the figure out while its style is in force."""
-    figure.canvas.draw()
 
 
 def _title(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
@@ -250,7 +190,7 @@ def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_e
     stride = max(1, len(losses) // MOST_POINTS)
     x = steps[::stride] / per_epoch
     axes.plot(x, losses[::stride], color=BLUE, alpha=0.28, linewidth=0.8)
-    smooth = _smoothed(losses)
+    smooth = smoothed(losses)
     axes.plot(x, smooth[::stride], color=BLUE, linewidth=1.8, label="training")
     seen = [each for each in validated if math.isfinite(each.metrics.get("loss", math.nan))]
     if seen:
@@ -265,31 +205,9 @@ def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_e
             label="validation",
         )
     if losses.min() > 0 and smooth.max() / smooth.min() > WIDE_RANGE:
-        _log_scale(axes)
+        log_scale(axes)
     axes.set_title("loss", loc="left")
     axes.legend(frameon=False, loc="upper right" if smooth[-1] <= smooth[0] else "upper left")
-
-
-def _log_scale(axes: "Axes") -> None:
-    """Use a logarithmic y axis with plain numbers; below a factor of 10 with 2 and 5 between."""
-    from matplotlib.ticker import FuncFormatter, LogLocator  # noqa: PLC0415 - loads matplotlib
-
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    between = (1.0, 2.0, 5.0) if high / low < WIDE_RANGE * 5 else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=between))
-    axes.yaxis.set_major_formatter(plain)
-    axes.yaxis.set_minor_locator(LogLocator(subs=()))
-
-
-def _smoothed(values: np.ndarray) -> np.ndarray:
-    """Return the mean over a window of 2 % of the values, shorter at both ends."""
-    reach = max(0, len(values) // 100)
-    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values, posinf=0, neginf=0))])
-    places = np.arange(len(values))
-    low, high = np.maximum(0, places - reach), np.minimum(len(values), places + reach + 1)
-    return (total[high] - total[low]) / (high - low)
 
 
 def _draw_metric(axes: "Axes", metric: tuple[str, list[float], list[float]]) -> None:
@@ -302,55 +220,6 @@ def _draw_metric(axes: "Axes", metric: tuple[str, list[float], list[float]]) -> 
 def _series(measured: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
     names = list(measured[-1])
     return {name: np.array([each.get(name, math.nan) for each in measured]) for name in names}
-
-
-def _draw_by_parameter(
-    figure: "Figure",
-    axes: "Axes",
-    times: Sequence[float],
-    norms: Mapping[str, np.ndarray],
-    title: str,
-) -> None:
-    axes.set_title(title, loc="left")
-    clean = {name: np.where(values > 0, values, math.nan) for name, values in norms.items()}
-    if len(norms) > MOST_LINES and len(times) > 1:
-        _draw_heat(figure, axes, times, clean)
-        return
-    for place, (name, values) in enumerate(clean.items()):
-        colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
-        mark = "o" if len(times) <= FEW_POINTS else ""
-        axes.plot(
-            times,
-            values,
-            color=colour,
-            linestyle=dash,
-            marker=mark,
-            markersize=3,
-            linewidth=1.4,
-            label=name,
-        )
-    if any(np.isfinite(values).any() for values in clean.values()):
-        _log_scale(axes)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
-
-
-def _draw_heat(
-    figure: "Figure", axes: "Axes", times: Sequence[float], norms: Mapping[str, np.ndarray]
-) -> None:
-    from matplotlib.colors import LogNorm  # noqa: PLC0415 - loads matplotlib
-
-    table = np.array(list(norms.values()))
-    seen = table[np.isfinite(table)]
-    if not len(seen):
-        return
-    edges = np.concatenate([[0.0], np.asarray(times)])
-    scale = LogNorm(vmin=float(seen.min()), vmax=max(float(seen.max()), float(seen.min()) * 1.01))
-    rows = np.arange(len(table) + 1) - 0.5
-    shades = axes.pcolormesh(edges, rows, table, cmap="cividis", norm=scale, rasterized=True)
-    axes.set_yticks(range(len(table)), list(norms), fontsize=6.5 if len(table) <= 24 else 4.5)
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    figure.colorbar(shades, ax=axes, pad=0.02)
 
 
 def _gradients_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
@@ -378,16 +247,11 @@ def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attri
     return rates_figure(data["lr"], data["loss"], data["smoothed"], report.values["lr"])
 
 
-def _comparison_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
-    names = [str(name) for name in report.data["names"]][:MOST_LINES]
-    curves = {name: report.data[f"curve {place}"] for place, name in enumerate(names)}
-    curves = {name: curve for name, curve in curves.items() if curve.shape[1]}
-    return losses_figure(curves) if curves else None
-
-
 _REPORTS = {
-    "comparison": _comparison_of,
-    "gradients": _gradients_of,
+    "comparison": comparison_figure,
+    "diagnosis": diagnosis_figure,
     "evaluation": _confusion_of,
+    "examples": examples_figure,
     "find_lr": _rates_of,
+    "gradients": _gradients_of,
 }

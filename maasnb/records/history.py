@@ -15,6 +15,7 @@ __all__ = ["History"]
 
 _MOST_NUMBERS = 100_000  # of statistics: about 100 bytes each as Python's floats in a dict
 _FEWEST = 64  # statistics that stay, however many numbers each has
+_COUNTS = 4  # so many counts of a histogram take the memory of one number
 
 
 class History:
@@ -61,7 +62,7 @@ class History:
             self._time(event)
         elif isinstance(event, Measured):
             self.measured.append(event)
-            self._thin(2 * len(event.gradient_norm))
+            self._thin(_numbers_in(event))
         elif isinstance(event, Validated):
             self.validated.append(event)
             self.restored = None
@@ -101,3 +102,8 @@ class History:
         if len(self.measured) > most:
             newest = most // 4
             self.measured = [*self.measured[:-newest:2], *self.measured[-newest:]]
+
+
+def _numbers_in(event: Measured) -> int:
+    norms = 2 * len(event.gradient_norm) + sum(map(len, event.activations.values()))
+    return norms + sum(map(len, event.histograms.values())) // _COUNTS

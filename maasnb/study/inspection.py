@@ -1,5 +1,6 @@
-"""The verb `inspect`: what a run's gradients did, or what a model is made of."""
+"""The verb `inspect`: what is wrong with a run, what its gradients did, what a model is made of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,17 @@ from maasnb.backends import backend_of
 from maasnb.errors import DataError, unknown_name
 from maasnb.events import Measured
 from maasnb.records.run import Run
+from maasnb.study.evidence import Evidence, counted
+from maasnb.study.examples import examples_report
+from maasnb.study.findings import diagnose
 from maasnb.study.reports import Report
+from maasnb.study.signals import HEALTHY_RATIOS
+from maasnb.study.vitals import vitals
 
 __all__ = ["inspect"]
 
-# The update of a step should be a thousandth of the weight it changes, give or take a factor of ten
-# (A. Karpathy, CS231n notes, "Ratio of weights:updates").
-_SLOW, _FAST = 1e-4, 1e-2
+_SLOW, _FAST = HEALTHY_RATIOS
+_HEALTHY = "Nothing was found that holds the run back."
 
 
 def inspect(
@@ -25,36 +30,84 @@ def inspect(
 
     Args:
         subject: a run, or a model.
-        what: gradients (of a run) or summary; by default gradients for a run, a summary for a
-            model.
+        what: diagnosis, gradients or examples (of a run), or summary; by default the diagnosis of a
+            run, the summary of a model.
 
     Returns:
-        The report: a table, numbers, and words.
+        The report: a table, numbers, and words. Of a diagnosis, `report.findings` has them one by
+        one.
 
     Raises:
         UnknownNameError: there is no such report.
-        DataError: the run has taken no measured step yet, or the model has no run and so no
-            gradients.
+        DataError: the run has taken no step yet, or knows no losses of single examples; or the
+            model has no run.
         ModelError: the subject is neither a run nor a model.
     """
     is_run = isinstance(subject, Run)
-    chosen = what or ("gradients" if is_run else "summary")
-    if chosen not in ("gradients", "summary"):
-        raise unknown_name("report", chosen, ("gradients", "summary"))
+    chosen = what or ("diagnosis" if is_run else "summary")
+    if chosen not in _REPORTS:
+        raise unknown_name("report", chosen, _REPORTS)
     if chosen == "summary":
         return _summary(subject.model if is_run else subject)
     if not is_run:
         backend_of(subject)
-        message = "A model by itself has no gradients; inspect its run. Type: mb.inspect(run)"
+        message = f"A model by itself has no {chosen}; inspect its run. Type: mb.inspect(run)"
         raise DataError(message)
-    return _gradients(subject)
+    return _REPORTS[chosen](subject)
+
+
+def _diagnosis(run: Run) -> Report:
+    evidence = Evidence.of(run)
+    if not len(evidence.losses) and run.status != "diverged":
+        raise _nothing_yet(run)
+    found = diagnose(evidence)
+    rows = [
+        (each.severity, each.title, ", ".join(each.where) or "-", each.evidence) for each in found
+    ]
+    return Report(
+        kind="diagnosis",
+        title=f"The run {run.name!r}: {counted(len(found), 'finding') if found else 'healthy'}",
+        columns=("", "what", "where", "evidence"),
+        rows=[*rows, *vitals(evidence, [each.kind for each in found])],
+        words=True,
+        notes=[f"{each.words} {each.remedy}" for each in found] or [_HEALTHY],
+        values={each.kind: 1.0 for each in found},
+        data=_drawn(evidence),
+        findings=found,
+    )
+
+
+def _drawn(evidence: Evidence) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays that the picture of a diagnosis is drawn from."""
+    run, events = evidence.run, evidence.measured
+    seen = list(run.history.validated)
+    names, functions = list(evidence.weights), list(evidence.activations)
+    kinds = ("zero", "dead", "saturated")
+    return {
+        "loss": evidence.losses,
+        "validated_steps": np.array([event.step for event in seen]),
+        "validated_loss": np.array([event.metrics["loss"] for event in seen]),
+        "chance": np.array([] if evidence.chance is None else [evidence.chance]),
+        "steps": np.array([event.step for event in events]),
+        "names": np.array(names),
+        "gradient_norm": _matrix([event.gradient_norm for event in events], names),
+        "update_ratio": _matrix([event.update_ratio for event in events], names),
+        "activations": np.array(functions),
+        "shares": np.array(
+            [[evidence.activations[name].get(kind, 0.0) for kind in kinds] for name in functions]
+        ).reshape(len(functions), len(kinds)),
+    }
+
+
+def _nothing_yet(run: Run) -> DataError:
+    message = f"The run {run.name!r} has taken no step yet; wait a moment and inspect it again."
+    return DataError(message)
 
 
 def _gradients(run: Run) -> Report:
     measured = list(run.history.measured)
     if not measured:
-        message = f"The run {run.name!r} has taken no step yet; wait a moment and inspect it again."
-        raise DataError(message)
+        raise _nothing_yet(run)
     first, last = measured[0], measured[-1]
     names = list(last.gradient_norm)
     rows = [
@@ -149,3 +202,11 @@ def _bytes(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} GB"
+
+
+_REPORTS: dict[str, Callable[[Any], Report]] = {
+    "diagnosis": _diagnosis,
+    "gradients": _gradients,
+    "examples": examples_report,
+    "summary": _summary,
+}

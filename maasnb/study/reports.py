@@ -1,16 +1,65 @@
-"""A report: the answer to a question about a model, as numbers, as a table and in words."""
+"""A report: the answer to a question about a model, as numbers, as a table and in words.
+
+A diagnosis also holds its findings one by one, for whoever shows or sends them in another way.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from maasnb.errors import unknown_name
 
-__all__ = ["Report"]
+__all__ = ["FINDINGS", "Finding", "Report", "Severity"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+Severity = Literal["bad", "warn", "hint"]
+
+FINDINGS: dict[str, str] = {
+    "diverged": "infinite loss",
+    "no_gradient": "layers without a gradient",
+    "dead_relu": "dead ReLUs",
+    "saturated": "saturated activations",
+    "vanishing_gradient": "vanishing gradient",
+    "exploding_gradient": "exploding gradient",
+    "lr_too_high": "learning rate too high",
+    "lr_too_low": "learning rate too low",
+    "unbalanced_classes": "unbalanced classes",
+    "mislabelled": "wrong targets",
+    "chance_level": "loss at chance level",
+    "overfitting": "overfitting",
+    "underfitting": "underfitting",
+}
+"""The kind of a finding -> what people call it; causes before effects."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Hold one thing that is wrong with a run.
+
+    Attributes:
+        kind: which of `FINDINGS` it is.
+        severity: `"bad"` (the run will not work like this), `"warn"` (it is held back) or
+            `"hint"`.
+        words: what is wrong, in a sentence.
+        evidence: the numbers that say so, with the steps that they are of.
+        remedy: one thing to do or to type.
+        where: the layers or classes that it is about; empty where it is about the whole.
+    """
+
+    kind: str
+    severity: Severity
+    words: str
+    evidence: str
+    remedy: str
+    where: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the name of the illness as people say it."""
+        return FINDINGS[self.kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,14 +67,16 @@ class Report:
     """Hold an answer; notebooks show it as a table with a picture where there is one.
 
     Attributes:
-        kind: what it is about: `"gradients"`, `"summary"`, `"evaluation"`, `"comparison"` or
-            `"find_lr"`.
+        kind: what it is about: `"diagnosis"`, `"gradients"`, `"examples"`, `"summary"`,
+            `"evaluation"`, `"comparison"` or `"find_lr"`.
         title: one line that says of what it is.
         columns: the table's head.
         rows: the table's cells, as text.
         notes: sentences under the table.
         values: the single numbers, by name.
         data: the arrays that a picture is drawn from, by name.
+        findings: what a diagnosis found, causes before effects.
+        words: whether the table is one of words, which begin at the left.
     """
 
     kind: str
@@ -35,6 +86,8 @@ class Report:
     notes: Sequence[str] = ()
     values: Mapping[str, float] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    findings: Sequence[Finding] = ()
+    words: bool = False
 
     def __getitem__(self, name: str) -> float:
         """Return one of the numbers, as `report["accuracy"]`.
@@ -56,7 +109,7 @@ class Report:
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
             "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
+                cell.ljust(width) if column == 0 or self.words else cell.rjust(width)
                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))
             )
             for row in table

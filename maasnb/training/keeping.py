@@ -37,11 +37,15 @@ class Found:
 class Keeper:
     """Keep the states of one run; used by its training thread only."""
 
-    def __init__(self, run: Run, program: Program, checkpoint_s: float) -> None:
-        """Take the run; nothing is kept yet."""
+    def __init__(
+        self, run: Run, program: Program, checkpoint_s: float, checkpoint_steps: int | None = None
+    ) -> None:
+        """Take the run, and how often a checkpoint is written; nothing is kept yet."""
         self._folder = run.folder
         self._program = program
         self._interval_s = checkpoint_s
+        self._interval_steps = checkpoint_steps
+        self._written_step: int | None = None
         self._written_at = time.perf_counter()
         self._best: KeptState | None = None
         self._best_loss = math.inf
@@ -72,14 +76,19 @@ class Keeper:
         if mark.step == first and first not in self._checkpoints.steps:
             self._write(self._states.copies[-1], first=True)
 
-    def is_due(self) -> bool:
-        """Say whether it is time to keep the present state."""
-        return self._states.is_due() or self._checkpoint_is_due()
+    def is_due(self, step: int) -> bool:
+        """Say whether it is time to keep the state after a step."""
+        return self._states.is_due() or self._checkpoint_is_due(step)
+
+    def steps_left(self, step: int) -> float:
+        """Return how many steps there are to the next checkpoint, where those are counted."""
+        every = self._interval_steps
+        return math.inf if every is None else every - step % every
 
     def keep(self, mark: Mark, state: Any) -> KeptState:  # noqa: ANN401 - opaque
         """Keep a good state in memory, and on the disk when it is time for that."""
         kept = self._states.renew(mark, state)
-        if self._checkpoint_is_due():
+        if self._checkpoint_is_due(mark.step):
             self.checkpoint(kept)
         return kept
 
@@ -89,7 +98,7 @@ class Keeper:
 
     def checkpoint(self, kept: KeptState) -> Any:  # noqa: ANN401 - a Future of a path
         """Have a kept state written, and before it the best one if that is not there yet."""
-        self._written_at = time.perf_counter()
+        self._written_at, self._written_step = time.perf_counter(), kept.mark.step
         if self._best is not None:
             self._write(self._best, best=True)
             self._best = None
@@ -161,7 +170,9 @@ class Keeper:
         """Wait for all writes."""
         self._checkpoints.close()
 
-    def _checkpoint_is_due(self) -> bool:
+    def _checkpoint_is_due(self, step: int) -> bool:
+        if self._interval_steps is not None:
+            return step % self._interval_steps == 0 and step not in (0, self._written_step)
         waited = time.perf_counter() - self._written_at
         return waited >= self._interval_s and not self._checkpoints.busy
 

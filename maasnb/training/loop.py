@@ -1,9 +1,9 @@
 """The one loop, for every backend: dispatch a chunk of steps, read the chunk before, tell everyone.
 
 The loop runs in a worker thread. While the device works on a chunk, the loop reads the losses of
-the chunk before, so the device never waits for Python. Now and then a step is taken by the measured
-form of the same step, which also returns gradient norms and update ratios. From time to time the
-state is kept; when a loss is not finite, the loop goes back to the last good state.
+the chunk before, so the device never waits for Python. Now and then a step is measured: it is the
+same step, and its gradients, updates and activations are read. From time to time the state is kept;
+when a loss is not finite, the loop goes back to the last good state.
 """
 
 import contextlib
@@ -90,6 +90,7 @@ class Loop(Obeying):
         *,
         beginning: Beginning | None = None,
         checkpoint_s: float = 30.0,
+        checkpoint_steps: int | None = None,
     ) -> None:
         """Take what the run is made of; nothing is done yet."""
         self._beginning = beginning or Beginning()
@@ -100,7 +101,7 @@ class Loop(Obeying):
         self._plan = plan
         self._best: Any = None
         self._step = self._beginning.step
-        self._keeper = Keeper(run, program, checkpoint_s)
+        self._keeper = Keeper(run, program, checkpoint_s, checkpoint_steps)
         self._pending: _Pending | None = None
         self._last_read = 0.0
         self._feed: Feed | None = None
@@ -194,12 +195,13 @@ class Loop(Obeying):
                 self._take_measured_step()
             else:
                 left = (fixed if self._measures else self._run.total_steps) - self._step
-                self._take_chunk(min(every - self._step % every, left))
+                kept = min(left, self._keeper.steps_left(self._step))
+                self._take_chunk(int(min(every - self._step % every, kept)))
             if self._stream_ended:
                 break
             if self._step % every == 0 or self._step == self._run.total_steps:
                 self._validate()
-            if self._keeper.is_due():
+            if self._keeper.is_due(self._step):
                 self._keeper.keep(self._mark(), self._state)
             complaint = self._keeper.complaint()
             if complaint:
@@ -280,7 +282,7 @@ class Loop(Obeying):
             return
         lr = self._rate_at(self._step)
         self._state, losses, statistics = self._program.statistics(
-            self._state, placed, rows, lr, self._clip
+            self._state, placed, rows, lr, self._clip, full=self._plan.record == "full"
         )
         self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
@@ -292,6 +294,8 @@ class Loop(Obeying):
                 time=time.time(),
                 gradient_norm=found.gradient_norm,
                 update_ratio=found.update_ratio,
+                activations=found.activations,
+                histograms=found.histograms,
             )
         )
 
@@ -322,11 +326,11 @@ class Loop(Obeying):
             self._run.emit(
                 Stepped(
                     step=pending.step - len(losses) + len(good),
-                    time=time.time(),
+                    time=round(time.time(), 3),
                     losses=tuple(good.tolist()),
                     lr=pending.lr,
                     samples=pending.samples,
-                    seconds=seconds,
+                    seconds=round(seconds, 6),
                 )
             )
         if len(bad):
@@ -394,7 +398,7 @@ class Loop(Obeying):
             f"{where} The model holds its last good state, after step {step}. "
             f"Try a smaller learning rate{self._smaller()}"
         )
-        raise DivergedError(message, run=self._run)
+        raise DivergedError(message, run=self._run, culprit=culprit or "")
 
     def _smaller(self) -> str:
         return (

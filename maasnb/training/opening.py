@@ -184,7 +184,7 @@ def _agreed(
             options[key] = value  # an object of the user's own, given again
         elif is_object:
             differing.append(f"{key} is {value!r}, was an object of class {before['object']}")
-        elif key in ("checkpoint_s", "device") and value != defaults[key]:
+        elif key in ("checkpoint_s", "checkpoint_steps", "device") and value != defaults[key]:
             options[key] = value  # where and how often changes no step
         elif value != defaults[key] and plain(value) != before:
             was = "the default" if before is None else repr(before)

@@ -63,6 +63,7 @@ def train(
     device: str | None = None,
     wait: bool = True,
     checkpoint_s: float = 30.0,
+    checkpoint_steps: int | None = None,
     resume: str | None = None,
     on_event: Callable[[Event, Run], object] | None = None,
 ) -> Run:
@@ -101,6 +102,7 @@ def train(
         device: where to train, as `%maas devices` lists them; by default the best there is.
         wait: whether to return only when the run has ended; False trains in the background.
         checkpoint_s: how many seconds pass between two checkpoints; there is always one at the end.
+        checkpoint_steps: how many steps pass between two checkpoints, in place of seconds.
         resume: the name of a run that was stopped or whose kernel was killed; it goes on, with its
             own options, from its newest checkpoint.
         on_event: a function called with each event and the run, which it may steer.
@@ -133,7 +135,7 @@ def start(
 ) -> Run:
     """Start a run in its thread, with the options of `train`."""
     backend = backend_of(model)
-    _check_interval(options["checkpoint_s"])
+    _check_interval(options["checkpoint_s"], options["checkpoint_steps"])
     fields = dataclasses.fields(Options)
     plan = make_plan(
         Options(**{field.name: options[field.name] for field in fields}), backend, model, data
@@ -162,6 +164,7 @@ def start(
             plan,
             beginning=opening.beginning,
             checkpoint_s=options["checkpoint_s"],
+            checkpoint_steps=options["checkpoint_steps"],
         )
         threading.Thread(
             target=loop.run_through, args=(complaints,), name=f"maasnb {run.name}", daemon=True
@@ -224,7 +227,13 @@ def _defaults() -> dict[str, Any]:
     return {each.name: each.default for each in parameters if each.name not in _NO_OPTIONS}
 
 
-def _check_interval(seconds: float) -> None:
+def _check_interval(seconds: float, steps: int | None) -> None:
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        message = (
+            f"checkpoint_steps={steps!r} cannot be used; expected a whole number of at least 1. "
+            "Type: checkpoint_steps=500"
+        )
+        raise OptionError(message)
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not seconds > 0:
         message = (

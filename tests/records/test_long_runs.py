@@ -1,5 +1,6 @@
 """A million recorded steps take little memory and a small log, and no step costs more for them."""
 
+import dataclasses
 import tracemalloc
 
 from maasnb.events import Measured, Stepped
@@ -51,6 +52,15 @@ def test_statistics_are_thinned_and_the_first_and_the_newest_stay():
     assert steps[0] == 1
     assert steps[-100:] == [*range(4901, 5001)]
     assert steps == sorted(steps)
+
+
+def test_statistics_with_histograms_are_thinned_the_sooner():
+    history, counts = History(), (3,) * 33
+    for step in range(1, 2001):
+        full = {f"gradient/{name}": counts for name in "abcdefghij"}
+        history.add(dataclasses.replace(measured(step), histograms=full))
+    assert len(history.measured) < 1200
+    assert history.measured[-1].histograms["gradient/j"] == counts
 
 
 def test_a_recorded_loss_is_the_loss_to_the_last_bit(begin):

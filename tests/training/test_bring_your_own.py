@@ -324,3 +324,112 @@ def test_own_namespaces_with_a_loss_are_taken_apart():
     run = train(Answering(), mb.data(x, x[:, 0] > 0), epochs=60, lr=0.05)
     assert run.task.loss == "model"
     assert run.metrics["accuracy"] > 0.8
+
+
+class TorchReplacing(torch.nn.Module):
+    """Make a parameter anew in each call."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(4, 3))
+
+    def forward(self, x):
+        answer = x @ self.weight
+        if self.training:
+            self.weight = torch.nn.Parameter(torch.zeros(4, 5))
+        return answer
+
+
+class FlaxReplacing(nnx.Module):
+    """Make a parameter anew in each call of the training."""
+
+    def __init__(self):
+        self.weight = nnx.Param(jnp.zeros((4, 3)))
+        self.training = False
+
+    def train(self, **attributes):
+        self.training = True
+
+    def eval(self, **attributes):
+        self.training = False
+
+    def __call__(self, x):
+        answer = x @ self.weight[...]
+        if self.training:
+            self.weight = nnx.Param(jnp.zeros((4, 5)))
+        return answer
+
+
+def test_a_model_that_replaces_its_parameters_is_refused(backend):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    model = {"torch": TorchReplacing, "jax": FlaxReplacing}[backend.name]()
+    with pytest.raises(mb.MaasError, match=r"parameter 'weight' of shape \(4, 3\) is another"):
+        train(model, mb.data(x, x.argmax(1) % 3), epochs=2)
+
+
+class TorchHungry(torch.nn.Module):
+    """Ask for more memory than there is while it is trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        if self.training:
+            x = x + torch.zeros(2**50)[:4]
+        return self.layer(x)
+
+
+class FlaxHungry(nnx.Module):
+    """Ask for more memory than there is."""
+
+    def __init__(self):
+        self.layer = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
+
+    def __call__(self, x):
+        wide = jnp.sin(jnp.arange(2**21)[:, None] * jnp.arange(2**21) * x.sum())
+        return self.layer(x) + (wide @ wide.T)[-1, :3]
+
+
+def test_a_device_without_memory_left_says_what_to_lower(backend):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    model = {"torch": TorchHungry, "jax": FlaxHungry}[backend.name]()
+    words = r"ran out of memory at step [01].*Lower batch= \(it is 32\).*accumulate=2 and batch=16"
+    with pytest.raises(mb.MaasError, match=words):
+        train(model, mb.data(x, x.argmax(1) % 3), epochs=2)
+    (row,) = mb.runs().rows
+    assert row.status == "failed"
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+def test_a_model_that_torch_compiles_takes_the_same_steps():
+    x = np.random.default_rng(0).normal(size=(64, 4))
+    data = mb.data(x, x.argmax(1) % 3, split=(1, 0, 0))
+    curves = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        layers = [torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)]
+        model = torch.nn.Sequential(*layers)
+        run = train(model, data, epochs=3, batch=32, compile=compiled)
+        curves.append(run.history.losses)
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["full", "light", "off"])
+def test_what_is_recorded_changes_no_weight(backend, level):
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(64, 4))
+    data = mb.data(x, x.argmax(1) % 3, split=(1, 0, 0))
+    layers = [mb.Dense(8, "relu"), mb.Dropout(0.3), mb.Dense(3)]
+    models = [mb.build(layers, backend=backend.name, data=data) for _ in range(2)]
+    plain, run = (
+        train(model, data, epochs=4, batch=16, record=record)
+        for model, record in zip(models, ("off", level), strict=True)
+    )
+    for name, weight in backend.weights(models[0]).items():
+        np.testing.assert_array_equal(weight, backend.weights(models[1])[name])
+    measured = run.history.measured
+    assert bool(measured) == (level != "off")
+    assert all(bool(event.histograms) == (level == "full") for event in measured)
+    assert (run.history.examples is not None) == (level == "full")
+    assert not plain.history.measured

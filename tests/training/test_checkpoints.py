@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from maasnb.datasets.loading import data as make_data
 from maasnb.errors import OptionError, WorkspaceError
 from maasnb.events import Validated, Warned
 from maasnb.records.checkpoints import checkpoint_steps, read_checkpoint
@@ -25,6 +26,20 @@ def until(run, step):
     reached = threading.Event()
     run.subscribe(lambda event, run: reached.set() if event.step >= step else None)
     assert reached.wait(SOON_S)
+
+
+def test_checkpoints_are_written_at_the_steps_that_were_asked_for(backend):
+    x = np.random.default_rng(0).normal(size=(72, 4))
+    data = make_data(x, x.argmax(1) % 3, split=(1, 0, 0))  # no validation, so none is the best
+    run = train(network(backend, data), data, epochs=5, batch=8, checkpoint_steps=17)
+    assert checkpoint_steps(run.folder) == [0, 17, 34, 45]
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, True, "often"])
+def test_steps_between_checkpoints_are_a_whole_number(backend, steps):
+    data = small_data()
+    with pytest.raises(OptionError, match="checkpoint_steps=.* expected a whole number"):
+        train(network(backend, data), data, checkpoint_steps=steps)
 
 
 def test_the_first_and_the_last_state_are_always_kept(backend):
@@ -45,7 +60,7 @@ def test_a_checkpoint_says_what_it_is_a_state_of(backend):
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     assert json.loads(metadata["step"]) == run.steps
-    assert json.loads(metadata["knobs"]) == {"lr": 0.001}
+    assert json.loads(metadata["knobs"]) == {"lr": 0.001, "clip": None}
     assert metadata["data"] == data.fingerprint
     assert metadata["mode"] == run.settings["mode"]
     assert metadata[backend.name] == backend.version()

@@ -97,7 +97,7 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
         def revert(self, kept):
             return kept
 
-        def statistics(self, state, placed, rows, lr, clip):
+        def statistics(self, state, placed, rows, lr, clip, **_):
             loss = np.nan if state >= 3 else 0.0
             return state + 1, np.array([loss]), {"w": np.nan if state >= 2 else 1.0}
 

@@ -17,6 +17,7 @@ from flax import nnx
 
 from maasnb.backends.jax.calls import as_given, call
 from maasnb.backends.jax.losses import is_one_number
+from maasnb.backends.jax.measuring import Measurement
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import make_transformation, refuse_unusable
@@ -162,8 +163,7 @@ class JaxProgram:
         # A smaller batch is a step of its own shape.
         parts = []
         for step in range(len(rows)):
-            one = rows.at(step)
-            whole = Rows(one.first, one.seed, one.indices[:, : one.counts[0]], one.counts)
+            whole = _without_padding(rows.at(step))
             state, losses = self._dispatch_one(state, placed, whole, rates[step : step + 1], clip)
             parts += [jnp.broadcast_to(part[:, :1], (1, self._batch)) for part in losses.parts]
         return state, JaxLosses(parts, rows.counts)
@@ -207,13 +207,16 @@ class JaxProgram:
         rows: Rows,
         lr: Array | float,
         clip: float | None = None,
-    ) -> tuple[JaxState, JaxLosses, tuple[jax.Array, jax.Array]]:
-        """Take one step and measure its gradients and updates."""
+        *,
+        full: bool = True,
+    ) -> tuple[JaxState, JaxLosses, Measurement]:
+        """Measure what a step does, then take it as any other: no bit can differ."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
-        leaves, losses, norms = self._steps.measured(
-            state.leaves, placed.inputs, placed.targets, *_given(rows, rates, clip)
+        given = _given(_without_padding(rows) if self._one_number else rows, rates, clip)
+        found = self._steps.statistics(
+            state.leaves, placed.inputs, placed.targets, *given, full=full
         )
-        return JaxState(leaves), JaxLosses([losses], rows.counts), norms
+        return *self.chunk(state, placed, rows, lr, clip), found
 
     def host(self, losses: JaxLosses) -> Losses:
         """Wait for losses."""
@@ -225,13 +228,9 @@ class JaxProgram:
             found = np.where(np.arange(found.shape[1]) < losses.counts[:, None], found, np.nan)
         return Losses(means=means, examples=found)
 
-    def host_statistics(self, statistics: tuple[jax.Array, jax.Array]) -> Statistics:
+    def host_statistics(self, statistics: Measurement) -> Statistics:
         """Wait for statistics."""
-        gradients, ratios = (np.asarray(norms).tolist() for norms in statistics)
-        return Statistics(
-            gradient_norm=dict(zip(self._names, gradients, strict=True)),
-            update_ratio=dict(zip(self._names, ratios, strict=True)),
-        )
+        return statistics.on_host(self._names)
 
     def evaluate(self, state: JaxState, placed: JaxPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
@@ -314,6 +313,11 @@ def _is_one_number(
 
 def _numbers_of(task: Task) -> int:
     return max(math.prod(task.positions) * task.outputs, 1)
+
+
+def _without_padding(rows: Rows) -> Rows:
+    """Return the rows of one step as they are."""
+    return Rows(rows.first, rows.seed, rows.indices[:, : rows.counts[0]], rows.counts)
 
 
 def _given(

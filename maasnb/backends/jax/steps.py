@@ -1,13 +1,14 @@
-"""The compiled steps of a flax model: one, one that is measured, many in a loop, and an evaluation.
+"""The compiled steps of a flax model: one, many in a loop, what one would show, and an evaluation.
 
 A step is a function of the leaves, a batch, the step's number, the learning rate and the norm to
-clip at. A chunk
-gathers its rows once and loops over them inside the compiled program; the number of steps is an
-input, so one compilation serves every length of chunk. Nothing here depends on a model's weights:
-models of one structure share their compiled steps.
+clip at. A chunk gathers its rows once and loops over them inside the compiled program; the number
+of steps is an input, so one compilation serves every length of chunk. A step's statistics are a
+program of their own that changes nothing: what is measured is trained by the same program as all
+else. Nothing here depends on a model's weights: models of one structure share their compiled steps.
 """
 
 import dataclasses
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +19,19 @@ from flax import nnx
 
 from maasnb.backends.jax.calls import call, call_with_loss
 from maasnb.backends.jax.losses import head, loss_function
+from maasnb.backends.jax.measuring import (
+    Activations,
+    Measurement,
+    activations_of,
+    counts_of,
+    norms_of,
+)
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import clipped, make_transformation, penalised
+from maasnb.backends.jax.watching import Watched, watch
 from maasnb.parts import count
 from maasnb.parts import leaves as leaves_of
-from maasnb.rules import Rule
+from maasnb.rules import Rule, replaced_parameter
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["Leaves", "Steps", "Structure", "compiled_steps", "trained"]
@@ -96,7 +105,7 @@ class Steps:
         self._transformation = make_transformation(structure.optimizer)
         self.many = jax.jit(self._take_steps, donate_argnums=0)
         self.one = jax.jit(self._take_one_step, donate_argnums=0)
-        self.measured = jax.jit(self._take_measured_step, donate_argnums=0)
+        self.statistics = jax.jit(self._statistics, static_argnames="full")
         self.outputs = jax.jit(self._outputs)
 
     def _step(
@@ -125,16 +134,11 @@ class Steps:
         A batch that is computed in parts has its gradients added up, part by part.
         """
         parts = self._structure.rule.accumulate
-        real = jnp.arange(count(batch.targets)) < batch.counts
         if parts == 1:
+            real = jnp.arange(count(batch.targets)) < batch.counts
             return self._part(
                 params, rest, batch, (batch.inputs, batch.targets, real, batch.steps), seed
             )
-        numbers = batch.steps * parts + jnp.arange(parts, dtype=batch.steps.dtype)
-        cut = jax.tree.map(
-            lambda each: each.reshape(parts, -1, *each.shape[1:]),
-            (batch.inputs, batch.targets, real),
-        )
 
         def body(carry: Tree, part: Tree) -> tuple[Tree, jax.Array]:
             gradients, rest = carry
@@ -143,8 +147,19 @@ class Steps:
 
         start = (jax.tree.map(jnp.zeros_like, params), rest)
         unroll = 1 if self._structure.looped else parts
-        (gradients, rest), losses = jax.lax.scan(body, start, (*cut, numbers), unroll=unroll)
+        (gradients, rest), losses = jax.lax.scan(body, start, self._parts(batch), unroll=unroll)
         return gradients, losses.reshape(-1), rest
+
+    def _parts(self, batch: _Batch) -> tuple[Any, ...]:
+        """Return inputs, targets, which rows are real, and numbers, by part of the batch."""
+        parts = self._structure.rule.accumulate
+        real = jnp.arange(count(batch.targets)) < batch.counts
+        numbers = batch.steps * parts + jnp.arange(parts, dtype=batch.steps.dtype)
+        cut = jax.tree.map(
+            lambda each: each.reshape(parts, -1, *each.shape[1:]),
+            (batch.inputs, batch.targets, real),
+        )
+        return (*cut, numbers)
 
     def _part(
         self,
@@ -161,10 +176,10 @@ class Steps:
         half = structure.rule.precision == "bfloat16"
 
         def objective(params: nnx.State) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-            given = _halved(params) if half else params
-            model = nnx.merge(structure.training, given, random, rest, copy=True)
+            model = self._model(params, random, rest)
             losses = self._losses(model, _halved(inputs) if half else inputs, targets)
-            after = nnx.split(model, self._trained, nnx.RngState, ...)[3]
+            _, left, _, after = nnx.split(model, self._trained, nnx.RngState, ...)
+            _check_parameters(params, left)
             if structure.ragged:
                 losses = jnp.where(real, losses, 0)
                 return losses.sum() / batch.counts, (losses, after)
@@ -174,6 +189,11 @@ class Steps:
         if half:  # a buffer keeps its type, or the next step would be another program
             after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
         return gradients, losses, after
+
+    def _model(self, params: nnx.State, random: nnx.State, rest: Tree) -> Any:  # noqa: ANN401 - a module
+        """Return the module in training mode."""
+        given = _halved(params) if self._structure.rule.precision == "bfloat16" else params
+        return nnx.merge(self._structure.training, given, random, rest, copy=True)
 
     def _losses(self, model: Any, inputs: Tree, targets: Tree) -> jax.Array:  # noqa: ANN401 - a module
         """Return the loss of each example; one number for a batch stands for each."""
@@ -219,7 +239,7 @@ class Steps:
         after, losses, _ = self._step(leaves, batch, seed, clip)
         return after, losses[None]
 
-    def _take_measured_step(
+    def _statistics(
         self,
         leaves: Leaves,
         inputs: Tree,
@@ -227,10 +247,48 @@ class Steps:
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
-    ) -> tuple[Leaves, jax.Array, tuple[jax.Array, jax.Array]]:
+        *,
+        full: bool,
+    ) -> Measurement:
+        """Return what a step would show; with `full` histograms and activations too."""
         batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
-        after, losses, (params, gradients, updates) = self._step(leaves, batch, seed, clip)
-        return after, losses[None], (_norms(gradients), _norms(updates) / _norms(params))
+        _, _, (params, gradients, updates) = self._step(leaves, batch, seed, clip)
+        norms, ratios = norms_of(gradients), norms_of(updates) / norms_of(params)
+        if not full:
+            return Measurement(norms, ratios)
+        counts = counts_of([*jax.tree.leaves(gradients), *jax.tree.leaves(params)])
+        return Measurement(norms, ratios, counts, self._activations(leaves, batch, seed))
+
+    def _activations(self, leaves: Leaves, batch: _Batch, seed: jax.Array) -> Activations:
+        structure = self._structure
+        params, _, rest = jax.tree.unflatten(structure.tree, leaves)
+        weights = (params, rest)
+        layers = [
+            ".".join(map(str, path[:-1])) if isinstance(variable, nnx.Param) else None
+            for state in weights
+            for path, variable in nnx.to_flat_state(state)
+        ]
+
+        def forward(weights: Tree, inputs: Tree, targets: Tree, random: nnx.State) -> Any:  # noqa: ANN401 - whatever the module returns
+            model = self._model(weights[0], random, weights[1])
+            if structure.rule.precision == "bfloat16":
+                inputs = _halved(inputs)
+            if self._own_loss:
+                return call_with_loss(model, inputs, targets)
+            return call(model, inputs, structure.task.kind)
+
+        def watched(part: tuple[Any, ...]) -> list[Watched]:
+            inputs, targets, number = part
+            random = structure.streams.at(seed, number)
+            try:
+                return watch(forward, weights, layers, inputs, targets, random)
+            except Exception as error:  # noqa: BLE001 - what cannot be watched can be trained
+                warnings.warn(f"maasnb cannot watch the activations: {error!r}", stacklevel=2)
+                return []
+
+        inputs, targets, real, numbers = self._parts(batch)
+        parts = (inputs, targets, numbers)
+        return activations_of(watched, parts, real, looped=structure.looped)
 
     def _outputs(self, leaves: Leaves, inputs: Tree, targets: Tree) -> tuple[Any, jax.Array]:
         """Return what an evaluation keeps of the outputs, and the sum of the losses."""
@@ -263,6 +321,20 @@ def compiled_steps(structure: Structure) -> Steps:
         return Steps(structure)
 
 
+def _check_parameters(before: nnx.State, after: nnx.State) -> None:
+    """Refuse, while it is traced, a module whose call replaces parameters that are trained.
+
+    Raises:
+        ModelError: names the first one.
+    """
+    kept, left = dict(nnx.to_flat_state(before)), dict(nnx.to_flat_state(after))
+    for path, leaf in kept.items():
+        now = left.get(path)
+        if now is None or jnp.shape(now[...]) != jnp.shape(leaf[...]):
+            shape = None if now is None else jnp.shape(now[...])
+            raise replaced_parameter(".".join(map(str, path)), jnp.shape(leaf[...]), shape)
+
+
 def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...]) -> _Batch:
     indices, counts, steps, rates = rows
     return _Batch(
@@ -286,7 +358,3 @@ def _doubled(tree: Any) -> Any:  # noqa: ANN401 - any tree of arrays
     return jax.tree.map(
         lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.bfloat16 else leaf, tree
     )
-
-
-def _norms(tree: Any) -> jax.Array:  # noqa: ANN401 - any tree of arrays
-    return jnp.stack([jnp.linalg.norm(leaf.ravel()) for leaf in jax.tree.leaves(tree)])

@@ -5,6 +5,9 @@ generators are seeded from the run's seed and the step's number, so dropout need
 state; the generators' own state is put back after each chunk.
 """
 
+# torch documents `torch._foreach_*` without its typing stubs exporting them.
+# pyright: reportPrivateImportUsage=false
+
 import contextlib
 import copy
 import dataclasses
@@ -27,10 +30,12 @@ from maasnb.backends.torch.calls import (
     multiplications,
 )
 from maasnb.backends.torch.losses import head, loss_function
+from maasnb.backends.torch.measuring import Measurement, Passes, counts_of, norms_of
 from maasnb.backends.torch.updates import TorchState, Updates
+from maasnb.backends.torch.watching import Watcher
 from maasnb.datasets.batches import Rows
 from maasnb.parts import Parts, count, leaves, mapped, taken
-from maasnb.rules import Rule
+from maasnb.rules import Rule, replaced_parameter
 from maasnb.tasks import Optimizer, Task
 
 __all__ = ["EVALUATION_BATCH", "TorchProgram"]
@@ -41,6 +46,8 @@ _WORTH_THREADS = 2e7  # multiplications of a step from which on a second thread 
 
 # torch's default generators are shared by the whole process: two runs take turns, chunk by chunk.
 _GENERATORS = threading.Lock()
+
+_UNWATCHED = contextlib.nullcontext()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,14 +64,6 @@ class TorchLosses:
 
     steps: list[Tensor]
     batch: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TorchStatistics:
-    """Hold the statistics of a step on the device, in the order of the parameters."""
-
-    gradients: Tensor
-    ratios: Tensor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,6 +111,10 @@ class TorchProgram:
         self._frozen = [parameter for name, parameter in named if name in frozen]
         self._updates = Updates(optimizer, rule, self._parameters)
         self._evaluated = max(1, min(EVALUATION_BATCH, _OUTPUT_NUMBERS // _numbers_of(task)))
+        # A compiled module would be compiled anew for being watched, with other bits perhaps.
+        self._watchable = not rule.compile and not any(
+            type(module).__name__ == "OptimizedModule" for module in model.modules()
+        )
         work = 3 * batch * multiplications(self._model, inputs, task.takes)
         self._one_thread = device.type == "cpu" and work < _WORTH_THREADS
 
@@ -150,6 +153,7 @@ class TorchProgram:
             for step in self._steps(placed, rows, lr):
                 losses.append(self._differentiate(step))
                 self._updates.step(state, step.lr, clip)
+        self._check_parameters()
         return state, TorchLosses(losses, rows.indices.shape[1])
 
     def statistics(
@@ -159,27 +163,36 @@ class TorchProgram:
         rows: Rows,
         lr: Array | float,
         clip: float | None = None,
-    ) -> tuple[TorchState, TorchLosses, TorchStatistics]:
-        """Take one step and measure its gradients and updates."""
+        *,
+        full: bool = True,
+    ) -> tuple[TorchState, TorchLosses, Measurement]:
+        """Take one step and read its gradients and updates, and what the model's parts put out."""
+        passes: Passes | None = [] if full and self._watchable else None
         with self._training():
             (step,) = self._steps(placed, rows, lr)
-            losses = self._differentiate(step)
-            before = [parameter.detach().clone() for parameter in self._parameters]
-            gradients = [_norm(parameter.grad) for parameter in self._parameters]
+            losses = self._differentiate(step, passes)
+            weights = [parameter.detach() for parameter in self._parameters]
+            before = [weight.clone() for weight in weights]
+            gradients = [
+                torch.zeros_like(weight) if parameter.grad is None else parameter.grad
+                for parameter, weight in zip(self._parameters, weights, strict=True)
+            ]
+            norms = norms_of(gradients)
+            counts = counts_of([*gradients, *before]) if full else None
             self._updates.step(state, step.lr, clip)
-            pairs = zip(self._parameters, before, strict=True)
-            updates = [_norm(parameter.detach() - old) for parameter, old in pairs]
-            weights = [_norm(old) for old in before]
-        ratios = torch.stack(updates) / torch.stack(weights)
-        found = TorchLosses([losses], rows.indices.shape[1])
-        return state, found, TorchStatistics(torch.stack(gradients), ratios)
+            updates = norms_of(torch._foreach_sub(weights, before))
+        found = Measurement(norms, updates / norms_of(before), counts, passes or ())
+        return state, TorchLosses([losses], rows.indices.shape[1]), found
 
-    def _differentiate(self, step: TorchStep) -> Tensor:
-        """Leave a batch's gradients in the parameters; return its losses, without penalties."""
+    def _differentiate(self, step: TorchStep, passes: Passes | None = None) -> Tensor:
+        """Leave a batch's gradients in the parameters; return its losses, without penalties.
+
+        Where `passes` are given, what activation functions put out is added to them.
+        """
         parts = self._rule.accumulate
         if parts == 1:
             self._seed(step.seed, step.number)
-            losses = self._losses_of(step.inputs, step.targets)
+            losses = self._losses_of(step.inputs, step.targets, passes)
             _backward(losses, 1.0, step.rows)
             found = losses.detach()
         else:
@@ -188,7 +201,8 @@ class TorchProgram:
                 self._seed(step.seed, step.number * parts + number)
                 some = slice(first, first + step.part)
                 rows = min(step.part, step.rows - first)
-                losses = self._losses_of(taken(step.inputs, some), taken(step.targets, some))
+                given = taken(step.inputs, some), taken(step.targets, some)
+                losses = self._losses_of(*given, passes)
                 _backward(losses, rows / step.rows, rows)
                 several.append(losses.detach().expand(rows))
                 whole = losses.ndim == 0
@@ -197,21 +211,36 @@ class TorchProgram:
         self._updates.penalise()
         return found
 
-    def _losses_of(self, inputs: Parts, targets: Parts) -> Tensor:
+    def _losses_of(self, inputs: Parts, targets: Parts, passes: Passes | None) -> Tensor:
         if self._rule.precision == "float32":
-            return self._losses(inputs, targets)
+            return self._losses(inputs, targets, passes)
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
-            return self._losses(inputs, targets)
+            return self._losses(inputs, targets, passes)
 
-    def _losses(self, inputs: Parts, targets: Parts) -> Tensor:
+    def _losses(self, inputs: Parts, targets: Parts, passes: Passes | None) -> Tensor:
+        watched = _UNWATCHED if passes is None else Watcher(self._model, passes)
         if self._own_loss:
-            loss, _ = call_with_loss(self._called, inputs, targets)
+            with watched:
+                loss, _ = call_with_loss(self._called, inputs, targets)
             return loss.float().mean() if loss.ndim > 1 else loss.float()
-        outputs = call(self._called, inputs, self._task.kind)
+        with watched:
+            outputs = call(self._called, inputs, self._task.kind)
         if self._rule.precision == "float32":
             return self._loss(outputs, targets)
         with torch.autocast(self._device.type, enabled=False):
             return self._loss(mapped(_as_float, outputs), targets)
+
+    def _check_parameters(self) -> None:
+        """Refuse a module that replaced the parameters that are trained.
+
+        Raises:
+            ModelError: names the first one.
+        """
+        now = dict(self._model.named_parameters())
+        for name, parameter in zip(self._names, self._parameters, strict=True):
+            if now.get(name) is not parameter:
+                shape = None if name not in now else tuple(now[name].shape)
+                raise replaced_parameter(name, tuple(parameter.shape), shape)
 
     def host(self, losses: TorchLosses) -> Losses:
         """Wait for losses."""
@@ -229,13 +258,9 @@ class TorchProgram:
         means = np.array([row[: len(each)].mean(dtype=np.float64) for row, each in pairs])
         return Losses(means=means, examples=examples)
 
-    def host_statistics(self, statistics: TorchStatistics) -> Statistics:
+    def host_statistics(self, statistics: Measurement) -> Statistics:
         """Wait for statistics."""
-        gradients, ratios = statistics.gradients.tolist(), statistics.ratios.tolist()
-        return Statistics(
-            gradient_norm=dict(zip(self._names, gradients, strict=True)),
-            update_ratio=dict(zip(self._names, ratios, strict=True)),
-        )
+        return statistics.on_host(self._names)
 
     def evaluate(self, state: TorchState, placed: TorchPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
@@ -381,12 +406,6 @@ def _as_float(part: Any) -> Any:  # noqa: ANN401 - a tensor, or what else a mode
 
 def _numbers_of(task: Task) -> int:
     return max(math.prod(task.positions) * task.outputs, 1)
-
-
-def _norm(tensor: Tensor | None) -> Tensor:
-    if tensor is None:  # a parameter that the loss does not depend on
-        return torch.zeros(())
-    return torch.linalg.vector_norm(tensor.detach())
 
 
 def _named(parts: Mapping[str, Any]) -> dict[str, Array]:

@@ -1,0 +1,1 @@
+"""Measurements of maasnb: scripts for people, no part of the package."""

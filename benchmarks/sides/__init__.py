@@ -1,0 +1,1 @@
+"""What is compared: the same models on the same data, trained by maasnb, by hand and by peers."""
