@@ -11,9 +11,12 @@ import numpy as np
 
 from maasnb.events import HISTOGRAM_LOW, Measured
 from maasnb.panels.feed import Frame
+from maasnb.parts import Parts, leaves, mapped
 from maasnb.records.checkpoints import checkpoint_steps
+from maasnb.records.run import Run
+from maasnb.study.findings import findings
 
-__all__ = ["examples_frame", "histograms_frame", "steps_frame"]
+__all__ = ["examples_frame", "findings_frame", "histograms_frame", "steps_frame"]
 
 MOST_EXAMPLES = 12
 MOST_WORDS = 160
@@ -66,16 +69,17 @@ def examples_frame(run: Any) -> Frame:  # noqa: ANN401 - a run, by its attribute
     split, labels = run.data.train, run.data.labels
     rows, pictures = [], []
     for number in (int(each) for each in worst if losses.count[each]):
-        picture = thumbnail(split.x[number], run.data.features)
-        target = split.y[number]
+        example = _row(split.x, number)
+        picture = thumbnail(example, run.data.features)
+        target = _row(split.y, number)
         row: dict[str, Any] = {
             "number": number,
             "loss": float(f"{mean[number]:.4g}"),
             "seen": int(losses.count[number]),
-            "target": labels[int(target)] if labels else _words(np.atleast_1d(target), ()),
+            "target": _target(target, labels),
         }
         if picture is None:
-            row["words"] = _words(split.x[number], run.data.features)
+            row["words"] = _words(example, run.data.features)
         else:
             row["size"] = [picture.shape[1], picture.shape[0]]
             pictures.append(picture.tobytes())
@@ -83,15 +87,39 @@ def examples_frame(run: Any) -> Frame:  # noqa: ANN401 - a run, by its attribute
     return Frame(content={"type": "examples", "rows": rows}, buffers=tuple(pictures))
 
 
-def thumbnail(example: Array, features: Sequence[str]) -> Array | None:
+def findings_frame(run: Any) -> Frame:  # noqa: ANN401 - a run, by its attributes
+    """Return what is wrong with a run, in words; nothing of one that is only read."""
+    found = findings(run) if isinstance(run, Run) and run.history.measured else ()
+    told = [
+        {
+            "severity": each.severity,
+            "title": each.title,
+            "words": f"{each.words} {each.evidence} {each.remedy}",
+        }
+        for each in found
+    ]
+    return Frame(content={"type": "findings", "findings": told})
+
+
+def _row(parts: Parts, number: int) -> Any:  # noqa: ANN401 - an array, or parts
+    return mapped(lambda part: part[number], parts)
+
+
+def _target(target: Any, labels: Sequence[str]) -> str:  # noqa: ANN401 - a number, an array, or parts
+    if labels and np.ndim(target) == 0:
+        return labels[int(target)]
+    return _words(target, ())
+
+
+def thumbnail(example: Any, features: Sequence[str]) -> Array | None:  # noqa: ANN401 - a raw example
     """Return an example as a small picture [height, width], 0 to 255; None if it is none.
 
     Two axes are a picture, three one with channels first or last, and one axis where the columns'
     names say that they are pixels of a square.
     """
-    shape = example.shape
-    if example.dtype.kind not in "biuf":
+    if not isinstance(example, np.ndarray) or example.dtype.kind not in "biuf":
         return None
+    shape = example.shape
     if len(shape) == 1:
         side = round(shape[0] ** 0.5)
         named = len(features) == shape[0] and all("pixel" in name for name in features)
@@ -108,10 +136,14 @@ def thumbnail(example: Array, features: Sequence[str]) -> Array | None:
     return np.round((small - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
 
 
-def _words(example: Array, features: Sequence[str]) -> str:
-    if example.dtype.kind in "OUS":
-        text = " ".join(str(each) for each in np.ravel(example))
+def _words(example: Any, features: Sequence[str]) -> str:  # noqa: ANN401 - a raw example
+    parts = leaves(example)
+    if len(parts) > 1:
+        text = "; ".join(_words(part, ()) for part in parts)
+    elif np.asarray(parts[0]).dtype.kind in "OUS":
+        text = " ".join(str(each) for each in np.ravel(parts[0]))
     else:
+        example = parts[0]
         values = [f"{float(each):.3g}" for each in np.ravel(example)[:12]]
         named = len(features) == np.size(example)
         pairs = zip(features, values, strict=False)

@@ -100,6 +100,8 @@ class TrainingPanel(anywidget.AnyWidget):
             self._tell(details.steps_frame(self.feed.run))
         elif kind == "histograms":
             self._tell(details.histograms_frame(self.feed.run, said.get("layer")))
+        elif kind == "findings":
+            self._tell(details.findings_frame(self.feed.run))
         elif kind == "examples":
             self._tell(details.examples_frame(self.feed.run))
         else:

@@ -61,7 +61,6 @@ export interface Reset extends Told {
   type: "reset";
   run: About;
   rates: Rate[];
-  findings?: Finding[];
 }
 
 export interface Append extends Told {

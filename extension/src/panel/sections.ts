@@ -10,6 +10,8 @@ import { DASHES } from "./theme";
 const HEALTHY: [number, number] = [1e-4, 1e-2];
 const MOST_LINES = 7;
 const MOST_ROWS = 40;
+const FINDINGS_MS = 4000;
+const MOST_TRIES = 8;
 
 export interface Section {
   element: HTMLDetailsElement;
@@ -183,6 +185,7 @@ export class LayerSection implements Section {
   private choice: HTMLSelectElement;
   private host = h("div", { class: "mb-bars" });
   private asked = 0;
+  private tries = 0;
 
   constructor(private store: Store) {
     this.choice = h("select", { change: () => this.ask() });
@@ -195,7 +198,11 @@ export class LayerSection implements Section {
     const told = this.store.histograms;
     const layers = told?.layers ?? [];
     this.element.hidden = layers.length === 0;
-    if (told === null || (this.element.open && Date.now() - this.asked > 1000 && this.store.now?.status === "running")) this.ask();
+    const wait = Date.now() - this.asked;
+    const live = this.store.now?.status === "running";
+    // Until there are some, but not for ever: a run may be told to measure none.
+    if (told === null || (!layers.length && wait > 1500 && this.tries < MOST_TRIES)) this.ask();
+    else if (this.element.open && live && wait > 1000) this.ask();
     if (!this.element.open || !told) return;
     if (layers.join() !== [...this.choice.options].map((each) => each.value).join()) {
       this.choice.replaceChildren(...layers.map((name) => h("option", { value: name }, name)));
@@ -207,6 +214,7 @@ export class LayerSection implements Section {
 
   private ask(): void {
     this.asked = Date.now();
+    this.tries += 1;
     if (!this.store.gone) this.store.send({ type: "histograms", layer: this.choice.value });
   }
 
@@ -243,6 +251,8 @@ export class NotesSection implements Section {
   element: HTMLDetailsElement;
   private list = h("ul", { class: "mb-notes" });
   private title: HTMLElement;
+  private asked = 0;
+  private ended = false;
 
   constructor(private store: Store) {
     this.element = details("Findings and changes", this.list);
@@ -251,6 +261,7 @@ export class NotesSection implements Section {
 
   update(marks: readonly Mark[]): void {
     const { warnings, findings } = this.store;
+    this.ask();
     const words = [
       findings.length ? `${findings.length} finding${findings.length > 1 ? "s" : ""}` : "",
       warnings.length ? `${warnings.length} note${warnings.length > 1 ? "s" : ""}` : "",
@@ -265,6 +276,16 @@ export class NotesSection implements Section {
         h("li", {}, `step ${whole(step)}: ${action === "lr" ? `learning rate set to ${short(Number(value))}` : deedWords(action, value)}, by ${source}`)),
     ];
     this.list.replaceChildren(...(rows.length ? rows : [h("li", {}, "Nothing so far.")]));
+  }
+
+  /** Ask what is wrong every few seconds while the run trains, and once when it has ended. */
+  private ask(): void {
+    const { gone, now } = this.store;
+    const over = now?.status !== "running" && now?.status !== "paused";
+    if (gone || (over ? this.ended : Date.now() - this.asked < FINDINGS_MS)) return;
+    this.asked = Date.now();
+    this.ended = over;
+    this.store.send({ type: "findings" });
   }
 
   theme(): void {}

@@ -174,7 +174,6 @@ export class Store {
     this.validated = frame.validated ?? [];
     this.interventions = frame.interventions ?? [];
     this.warnings = frame.warnings ?? [];
-    this.findings = frame.findings ?? [];
     this.parameters = frame.parameters ?? [];
     this.measured = { steps: [], norms: [], ratios: [] };
     this.measure(frame.measured ?? [], wholes(buffers[1]));
