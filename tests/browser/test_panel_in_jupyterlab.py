@@ -150,6 +150,12 @@ def test_two_views_of_one_panel_show_and_steer_the_same(training):
         training.panel.nth(each).locator(".mb-status", has_text="paused").wait_for()
     training.panel.nth(0).get_by_role("button", name="Stop").click()
     training.page.wait_for_selector(".jp-Notebook .jp-OutputArea-output img")
+    training.page.evaluate(
+        "() => [...window.jupyterapp.shell.widgets('main')]"
+        ".filter((each) => each.title.label === 'Output View')"
+        ".forEach((each) => each.dispose())"
+    )
+    assert training.panel.count() == 0
 
 
 def test_after_a_restart_the_panel_says_that_the_kernel_is_gone_and_keeps_what_it_had(notebook):
@@ -221,7 +227,7 @@ def test_the_panel_follows_the_theme(training):
     assert back() == "rgb(255, 255, 255)"
     training.command("apputils:change-theme", theme="JupyterLab Dark")
     training.page.wait_for_selector(".maasnb-panel.mb-dark")
-    assert back() == "rgb(17, 17, 17)"
+    assert back() == "rgb(33, 33, 33)"
     training.command("apputils:change-theme", theme="JupyterLab Light")
     training.page.wait_for_selector(".maasnb-panel:not(.mb-dark)")
 
@@ -241,3 +247,44 @@ def test_zooming_in_brings_detail_from_the_kernel(notebook):
     opened.page.keyboard.press("0")
     opened.panel.get_by_role("button", name="Show all").wait_for(state="hidden")
     opened.stop()
+
+
+CONTRASTS = """
+(panel) => {
+    const numbers = (colour) => /color\\(srgb/.test(colour)
+        ? colour.match(/[\\d.]+/g).map(Number)
+        : colour.match(/[\\d.]+/g).map((each) => Number(each) / 255);
+    const light = (colour) => numbers(colour).slice(0, 3)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (element) => {
+        for (let each = element; each; each = each.parentElement) {
+            const colour = getComputedStyle(each).backgroundColor;
+            if (!/, 0\\)$|transparent/.test(colour)) return colour;
+        }
+        return "rgb(255, 255, 255)";
+    };
+    const found = {};
+    const texts = "strong, span, dt, dd, h4, label, summary, button, p";
+    for (const each of panel.querySelectorAll(texts)) {
+        const words = each.innerText?.trim();
+        const hidden = each.closest("details:not([open]) > :not(summary)");
+        if (!words || each.disabled || hidden) continue;
+        const [a, b] = [light(getComputedStyle(each).color), light(behind(each))];
+        found[words.slice(0, 30)] = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    }
+    return found;
+}
+"""
+"""The contrast of each text to what is behind it, by the formula of WCAG 2.2."""
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_every_text_has_contrast_in_both_themes(training, theme):
+    training.command("apputils:change-theme", theme=theme)
+    dark = ".mb-dark" if theme.endswith("Dark") else ":not(.mb-dark)"
+    training.page.wait_for_selector(f".maasnb-panel{dark}")
+    found = training.panel.evaluate(CONTRASTS)
+    training.command("apputils:change-theme", theme="JupyterLab Light")
+    assert len(found) > 15
+    assert {words: ratio for words, ratio in found.items() if ratio < 4.5} == {}

@@ -4,6 +4,8 @@ import { h, newId, setText } from "./dom";
 import { nextRate, rateText, typedRate, whole } from "./format";
 import type { Store } from "./store";
 
+const PATIENCE_MS = 3000;
+
 export class Controls {
   readonly element: HTMLElement;
   readonly more: HTMLElement;
@@ -18,6 +20,7 @@ export class Controls {
   private steps: HTMLSelectElement;
   private wrong = h("span", { class: "mb-wrong", id: newId() });
   private shown = "";
+  private waitsUntil = 0;
 
   constructor(private store: Store) {
     const button = (words: string, about: string, press: () => void, kind = ""): HTMLButtonElement =>
@@ -80,7 +83,9 @@ export class Controls {
     for (const each of [this.pause, this.stop, this.lower, this.higher, this.rate, this.keep, this.fork]) {
       each.disabled = !live;
     }
-    if (now?.lr && document.activeElement !== this.rate && this.shown !== rateText(now.lr)) {
+    // What was asked for stays until the run has taken it up; a schedule may make another rate of it.
+    const waits = Date.now() < this.waitsUntil && now?.lr != null && rateText(now.lr) !== this.shown;
+    if (now?.lr && !waits && document.activeElement !== this.rate && this.shown !== rateText(now.lr)) {
       this.shown = rateText(now.lr);
       this.rate.value = this.shown;
     }
@@ -128,6 +133,7 @@ export class Controls {
     setText(this.wrong, lr === null ? `${text.trim() || "Nothing"} is no positive number; type one, as 0.001.` : "");
     if (lr === null || rateText(lr) === this.shown) return;
     this.shown = rateText(lr);
+    this.waitsUntil = Date.now() + PATIENCE_MS;
     this.store.command("lr", lr);
   }
 }
