@@ -26,6 +26,8 @@ INTERVAL_S = 0.1
 MOST_NEW = 32
 MOST_RATES = 512
 MOST_MEASURED = 256
+MOST_VALIDATED = 512
+MOST_NOTES = 200
 MOST_STATISTICS = 48
 """So many numbers of one kind go into one append, or those of the newest measurement."""
 SPEED_WINDOW_S = 3.0
@@ -180,7 +182,7 @@ class Feed:
             losses = self.run.history.losses
             self._width = width_for(len(losses), self._width)
             self._sent = len(losses)
-            measured = _thinned(list(self.run.history.measured))
+            measured = _thinned(self.run.history.measured, MOST_MEASURED)
             names = list(measured[-1].gradient_norm) if measured else []
             self._measured_sent = len(names)
             content = {
@@ -191,9 +193,14 @@ class Feed:
                 "width": self._width,
                 "count": len(losses),
                 "rates": [*self._rates, *self._latest_rate()],
-                "validated": [_validated(each) for each in self.run.history.validated],
-                "interventions": [_intervened(each) for each in self.run.history.interventions],
-                "warnings": [_warned(each) for each in self.warnings],
+                "validated": [
+                    _validated(each)
+                    for each in _thinned(self.run.history.validated, MOST_VALIDATED)
+                ],
+                "interventions": [
+                    _intervened(each) for each in self.run.history.interventions[-MOST_NOTES:]
+                ],
+                "warnings": [_warned(each) for each in self.warnings[-MOST_NOTES:]],
                 "parameters": names,
                 "measured": [each.step for each in measured],
             }
@@ -310,10 +317,12 @@ def resident_mb() -> float | None:
         return None
 
 
-def _thinned(measured: Sequence[Measured]) -> list[Measured]:
-    stride = -(-len(measured) // MOST_MEASURED) if measured else 1
-    kept = list(measured[::stride])
-    return kept if not measured or kept[-1] is measured[-1] else [*kept, measured[-1]]
+def _thinned(events: Sequence[Any], most: int) -> list[Any]:
+    """Return at most so many of the events, evenly spaced, and the last one."""
+    events = list(events)
+    stride = -(-len(events) // most) if events else 1
+    kept = events[::stride]
+    return kept if not events or kept[-1] is events[-1] else [*kept, events[-1]]
 
 
 def _statistics(measured: Sequence[Measured], names: Sequence[str]) -> bytes:

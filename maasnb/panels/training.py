@@ -57,10 +57,10 @@ class TrainingPanel(anywidget.AnyWidget):
         self.on_msg(self._heard)
 
     @property
-    def view(self) -> dict[str, str]:
+    def view(self) -> dict[str, Any]:
         """Return what a front end shows the panel by."""
         reference = {"version_major": 2, "version_minor": 1, "model_id": self.model_id}
-        return {"application/vnd.jupyter.widget-view+json": reference}  # type: ignore[dict-item]
+        return {"application/vnd.jupyter.widget-view+json": reference}
 
     def end(self) -> None:
         """Tell nobody any more, and close the channel."""

@@ -208,6 +208,16 @@ def test_a_million_steps_are_told_in_few_kilobytes(watched):
     assert sum(map(len, watched.told[-1].buffers)) < 20_000
 
 
+def test_many_validations_are_thinned_and_the_last_one_stays(watched):
+    for _ in range(5000):
+        watched.run.steps += 1
+        watched.validate(loss=float(watched.run.steps))
+    watched.connect()
+    validated = watched.told[-1].content["validated"]
+    assert len(validated) <= 513
+    assert (validated[0][0], validated[-1][0]) == (1, 5000)
+
+
 def test_a_part_can_be_had_in_detail(watched):
     losses = np.random.default_rng(0).normal(size=100_000)
     watched.step(losses)

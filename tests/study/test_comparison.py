@@ -79,7 +79,7 @@ def test_an_empty_workspace_is_refused():
 def test_unknown_names_get_their_nearest_match(backend):
     run = trained(backend, "first")
     with pytest.raises(UnknownNameError, match="Did you mean 'first'"):
-        mb.compare("firs")
+        mb.compare("firzt")
     with pytest.raises(UnknownNameError, match="Did you mean 'accuracy'"):
         mb.compare(run, metric="acuracy")
 

@@ -31,8 +31,14 @@ export interface Statistics {
 }
 
 const MOST_MEASURED = 512;
+const MOST_VALIDATED = 1024;
 const FIRST_WAIT_MS = 150;
 const LAST_WAIT_MS = 10_000;
+
+/** Return every other one, and the last. */
+function halved<T>(row: readonly T[]): T[] {
+  return row.filter((_, i) => i % 2 === 0 || i === row.length - 1);
+}
 
 export class Store {
   run: About | null = null;
@@ -190,6 +196,7 @@ export class Store {
     this.losses.put(frame.first, frame.width, frame.count, floats(buffers[0]));
     if (frame.now.lr !== null) this.rate(frame.now.step, frame.now.lr);
     this.validated.push(...(frame.validated ?? []));
+    if (this.validated.length > MOST_VALIDATED) this.validated = halved(this.validated);
     this.interventions.push(...(frame.interventions ?? []));
     this.warnings.push(...(frame.warnings ?? []));
     if (frame.parameters) {
@@ -219,10 +226,9 @@ export class Store {
       this.measured.ratios.push([...numbers.subarray(start + width, start + 2 * width)]);
     });
     if (this.measured.steps.length > MOST_MEASURED) {
-      const half = <T>(row: T[]): T[] => row.filter((_, i) => i % 2 === 0 || i === row.length - 1);
-      this.measured.steps = half(this.measured.steps);
-      this.measured.norms = half(this.measured.norms);
-      this.measured.ratios = half(this.measured.ratios);
+      this.measured.steps = halved(this.measured.steps);
+      this.measured.norms = halved(this.measured.norms);
+      this.measured.ratios = halved(this.measured.ratios);
     }
   }
 }
