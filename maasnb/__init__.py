@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from maasnb.errors import MaasError
     from maasnb.hardware import devices
     from maasnb.layers import Activation, Dense, Dropout, Input
+    from maasnb.panels.reopening import panel
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
     from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
+    from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
     from maasnb.study.rates import find_lr
@@ -47,6 +49,7 @@ __all__ = [
     "build",
     "checkpoint",
     "clip",
+    "compare",
     "connect",
     "data",
     "devices",
@@ -56,6 +59,7 @@ __all__ = [
     "fork",
     "inspect",
     "lr",
+    "panel",
     "pause",
     "predict",
     "publish",
@@ -85,6 +89,7 @@ _HOMES = {
     "build": "maasnb.building",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
+    "compare": "maasnb.study.comparison",
     "connect": "maasnb.publishing",
     "data": "maasnb.datasets.loading",
     "devices": "maasnb.hardware",
@@ -94,6 +99,7 @@ _HOMES = {
     "fork": "maasnb.training",
     "inspect": "maasnb.study.inspection",
     "lr": "maasnb.steering",
+    "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
     "predict": "maasnb.publishing",
     "publish": "maasnb.publishing",

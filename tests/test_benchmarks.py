@@ -52,6 +52,14 @@ def test_the_training_benchmark_writes_a_row_for_each_loop(framework, tmp_path):
         assert f"{row['ratio']:.2f}" in printed
 
 
+def test_the_panel_benchmark_measures_ratios_and_a_frame(tmp_path):
+    file = tmp_path / "panel.json"
+    run(ROOT / "benchmarks" / "panel.py", "--pairs", 1, "--epochs", 2, "--json", file)
+    rows = json.loads(file.read_text())["rows"]
+    assert {"torch, panel on / off", "jax, panel on / off", "frame ms"} <= set(rows)
+    assert 0 < rows["frame bytes"] < rows["wire bytes"] <= 1000
+
+
 def test_the_import_benchmark_names_what_it_measured():
     assert "import maasnb" in run(ROOT / "benchmarks" / "imports.py", "--runs", 1)
 

@@ -102,10 +102,13 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
         _refuse_cell(verb)
     options = verb.options()
     found: dict[str, Argument] = {}
+    many: list[Argument] = []
     for option in options:
         word = line.words.get(option.name)
         if isinstance(word, bool):
             found[option.name] = Argument(value=word, source=str(word))
+        elif isinstance(word, list):
+            many += [argument_for(option, each, names) for each in word]
         elif word is not None:
             found[option.name] = argument_for(option, word, names)
     arguments, remark = [], ""
@@ -122,7 +125,7 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
             arguments.append(found.pop(option.name))
     return Call(
         verb=verb,
-        arguments=tuple(arguments),
+        arguments=(*arguments, *many),
         keywords=found,
         name=line.name or _own_name(verb, arguments),
         remark=remark,

@@ -21,11 +21,13 @@ NOUNS: tuple[tuple[str, str], ...] = (
     ("maasnb.datasets.splits", "Data"),
     ("maasnb.diagnosis", "Diagnosis"),
     ("maasnb.hardware", "Devices"),
+    ("maasnb.panels.reopening", "Panel"),
     ("maasnb.client.endpoint", "Endpoint"),
     ("maasnb.records.listing", "Runs"),
     ("maasnb.study.reports", "Report"),
 )
 RUN = ("maasnb.records.run", "Run")
+PANEL = ("maasnb.panels.reopening", "Panel")
 REPORT = ("maasnb.study.reports", "Report")
 
 WORDS = ' style="text-align:left"'
@@ -79,6 +81,7 @@ def register(shell: InteractiveShell) -> None:
     for module, name in (*NOUNS, RUN):
         _whole(shell).ipython_display_formatter.for_type_by_name(module, name, _skip_shown)
     _whole(shell).ipython_display_formatter.for_type_by_name(*REPORT, _show_report)
+    _whole(shell).ipython_display_formatter.for_type_by_name(*PANEL, _show_panel)
 
 
 def show(item: object, *, silently: bool = False) -> None:
@@ -163,6 +166,12 @@ def _show_report(report: Any) -> None:  # noqa: ANN401 - a report
     picture = _report_picture(report)
     if picture is not None:
         display({"image/png": picture, "text/plain": f"[{report.kind}]"}, raw=True)
+
+
+def _show_panel(panel: Any) -> None:  # noqa: ANN401 - a panel
+    """Show a run's panel, unless it stands in this cell already."""
+    if not progress.shown_here(panel) and not panel.show():
+        raise NotImplementedError  # IPython's sign for: go on with the other formatters
 
 
 def _report_picture(report: Any) -> bytes | None:  # noqa: ANN401 - a report

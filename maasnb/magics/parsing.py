@@ -29,7 +29,7 @@ class Line:
         show: whether only the Python line is wanted.
     """
 
-    words: dict[str, str | bool]
+    words: dict[str, str | bool | list[str]]
     name: str
     show: bool
 
@@ -75,10 +75,10 @@ def parse_words(verb: Verb, words: Sequence[str]) -> Line:
     known = vars(found)
     if extra:
         _refuse(verb, options, extra)
-    taken: dict[str, str | bool] = {}
+    taken: dict[str, str | bool | list[str]] = {}
     for option in options:
         for key in (f"place {option.name}", option.name):
-            if known.get(key) is not None:
+            if known.get(key) not in (None, []):
                 taken[option.name] = known[key]
     name = known.get("place NAME") or known["as"] or ""
     missing = [option.name for option in options if option.required and option.name not in taken]
@@ -98,7 +98,7 @@ def usage(verb: Verb, options: Sequence[Option]) -> str:
     """Return how a verb is written, its options left out."""
     places = ["NAME"] if verb.cell else []
     places += [
-        option.name if option.required else f"[{option.name}]"
+        option.name if option.required else f"[{option.name}{' ...' * option.many}]"
         for option in options
         if option.positional
     ]
@@ -114,7 +114,7 @@ def _reader(verb: Verb, options: Sequence[Option]) -> _Reader:
     switched = {name for name, _ in verb.switches.values()}
     for option in options:
         if option.positional:
-            reader.add_argument(f"place {option.name}", nargs="?")
+            reader.add_argument(f"place {option.name}", nargs="*" if option.many else "?")
         if option.name in switched:
             continue
         if option.switch:
@@ -122,7 +122,7 @@ def _reader(verb: Verb, options: Sequence[Option]) -> _Reader:
                 option.flag, dest=option.name, action=argparse.BooleanOptionalAction
             )
         else:
-            reader.add_argument(option.flag, dest=option.name)
+            reader.add_argument(option.flag, dest=option.name, nargs="*" if option.many else None)
     for flag, (name, value) in verb.switches.items():
         reader.add_argument(f"--{flag}", dest=name, action="store_const", const=value)
     reader.add_argument("--as", dest="as")

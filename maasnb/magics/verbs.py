@@ -50,6 +50,7 @@ class Option:
         default: its default; `inspect.Parameter.empty` for a parameter that must be given.
         text: its line in the docstring.
         values: the words that are known to be accepted; empty where any is.
+        many: whether any number of words may be given by their places.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Option:
     default: object
     text: str
     values: tuple[str, ...] = ()
+    many: bool = False
 
     @property
     def flag(self) -> str:
@@ -67,7 +69,7 @@ class Option:
     @property
     def required(self) -> bool:
         """Say whether it must be given."""
-        return self.default is inspect.Parameter.empty
+        return self.default is inspect.Parameter.empty and not self.many
 
     @property
     def switch(self) -> bool:
@@ -138,6 +140,7 @@ class Verb:
                     default=parameter.default,
                     text=texts.get(parameter.name, ""),
                     values=self._values(parameter.name, heads),
+                    many=parameter.kind is inspect.Parameter.VAR_POSITIONAL,
                 )
             )
         return tuple(options)
@@ -193,6 +196,8 @@ _ALL = (
     Verb(name="publish", module="maasnb.publishing", function="publish", binds="endpoint"),
     Verb(name="connect", module="maasnb.publishing", function="connect", binds="endpoint"),
     Verb(name="predict", module="maasnb.publishing", function="predict"),
+    Verb(name="compare", module="maasnb.study.comparison", function="compare", binds="comparison"),
+    Verb(name="panel", module="maasnb.panels.reopening", function="panel"),
     Verb(name="runs", module="maasnb.records.listing", function="runs"),
     Verb(name="devices", module="maasnb.hardware", function="devices"),
     Verb(name="doctor", module="maasnb.diagnosis", function="doctor"),
@@ -251,7 +256,7 @@ def argument_texts(docstring: str) -> dict[str, str]:
     texts: dict[str, str] = {}
     name = ""
     for line in inspect.cleandoc("\n" + section[1]).splitlines():
-        start = re.match(r"(\w+): (.*)", line)
+        start = re.match(r"\*{0,2}(\w+): (.*)", line)
         if start:
             name = start[1]
             texts[name] = start[2].strip()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maasnb.panels.comparisons import comparison_figure
 from maasnb.panels.diagnoses import diagnosis_figure, examples_figure
 from maasnb.panels.drawing import (
     BLUE,
@@ -247,6 +248,7 @@ def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attri
 
 
 _REPORTS = {
+    "comparison": comparison_figure,
     "diagnosis": diagnosis_figure,
     "evaluation": _confusion_of,
     "examples": examples_figure,

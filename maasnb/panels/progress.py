@@ -1,31 +1,53 @@
-"""One line of progress while a run trains; at its end a picture and a text twin in its place.
+"""The live panel or a line of progress while a run trains; at its end a picture and its text twin.
 
-A run tells its events from the training thread. In a notebook the line is a display with an id,
-updated at most five times a second; in a terminal it is rewritten with a carriage return; in a
-plain script there is nothing. `MAASNB_PANEL=static` gives one final display and no line, which is
-what a comparison of saved outputs needs.
+A run tells its events from the training thread. In a notebook its output is a display with an id: a
+line, updated at most five times a second, until a front end says hello to the live panel, which
+then takes its place; where none answers, the line goes on. In a terminal the line is rewritten with
+a carriage return; in a plain script there is nothing. `MAASNB_PANEL=static` gives one final display
+and no line, which is what a comparison of saved outputs needs.
 """
 
 import abc
 import contextvars
 import dataclasses
+import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
 from maasnb.events import Ended, Event, Stepped
+from maasnb.panels.feed import Feed, feed_of
 from maasnb.panels.twins import number, run_twin
+from maasnb.records.control import source
 from maasnb.settings import static_panels
 
-__all__ = ["attach", "detach", "mark_shown", "place", "progress_line", "shown_here", "watch"]
+__all__ = [
+    "attach",
+    "detach",
+    "final_bundle",
+    "mark_shown",
+    "notebook_view",
+    "open_panel",
+    "place",
+    "progress_line",
+    "shown_here",
+    "watch",
+]
 
 Place = Literal["notebook", "static", "terminal", "nowhere"]
 
 UPDATE_INTERVAL_S = 0.2
 SPEED_WINDOW_S = 3.0
 BAR_WIDTH = 16
+OFFER_S = 5.0
+"""How long a front end that was shown the panel unasked has to answer."""
+SILENCE_S = 10.0
+"""After so long without an answer, the line says what is missing."""
+NO_ANSWER = "(no panel answered: train with --bg, or install anywidget beside Jupyter and reload)"
+NO_PACKAGE = "(for the live panel: pip install anywidget)"
 
 
 class _Cell:
@@ -100,9 +122,12 @@ def watch(run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
         "static": _StaticView,
         "terminal": _TerminalView,
     }
-    view = views.get(place())
-    if view is not None:
-        run.subscribe(view(run).take)
+    where = place()
+    if where in ("notebook", "static"):
+        run.subscribe(Feed(run).take)
+    # A fork that a panel's button made has no cell of its own; its feed waits for %maas panel.
+    if where in views and source() != "button":
+        run.subscribe(views[where](run).take)
 
 
 @dataclasses.dataclass(slots=True)
@@ -158,7 +183,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _bundle(run: Any) -> dict[str, Any]:  # noqa: ANN401 - a run, by its attributes
+def final_bundle(run: Any) -> dict[str, Any]:  # noqa: ANN401 - a run, by its attributes
     """Return the final display: the picture where one can be drawn, and its text twin."""
     bundle: dict[str, Any] = {"text/plain": run_twin(run)}
     try:
@@ -208,7 +233,7 @@ class _StaticView(_View):
         from IPython.display import display  # noqa: PLC0415 - there is a shell, so it is loaded
 
         if self.cell == _cell.number:
-            self.context.run(display, _bundle(run), raw=True)
+            self.context.run(display, final_bundle(run), raw=True)
             mark_shown(run)
 
 
@@ -234,29 +259,91 @@ class _LiveView(_View):
         """Put a line in place of the one before."""
 
 
+def open_panel(feed: Feed, on_hello: Callable[[], None]) -> Any:  # noqa: ANN401 - a TrainingPanel
+    """Open the channel of a live panel; return None where anywidget is missing."""
+    try:
+        from maasnb.panels.training import TrainingPanel  # noqa: PLC0415 - loads ipywidgets
+    except ImportError:
+        return None
+    return TrainingPanel(feed, on_hello)
+
+
 class _NotebookView(_LiveView):
-    """Rewrite a display in a notebook.
+    """Rewrite a display in a notebook, and put the live panel in its place once one answers.
 
     The display is made in the cell's own thread, and updates run in a copy of its context, so that
     they belong to that cell even when another one is running by then.
     """
 
-    def __init__(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
+    def __init__(self, run: Any, first: dict[str, Any] | None = None) -> None:  # noqa: ANN401 - a run, by its attributes
         from IPython.display import display  # noqa: PLC0415 - there is a shell, so it is loaded
 
         super().__init__(run)
-        bundle = {"text/plain": progress_line(run)}
+        self.run = run
+        self.first = first
+        self.began = time.monotonic()
+        self.offered = -math.inf
+        self.answered = self.over = False
+        self.lock = threading.Lock()
+        bundle = first or {"text/plain": progress_line(run)}
         self.handle: Any = display(bundle, raw=True, display_id=True)
         self.context = contextvars.copy_context()
+        feed = feed_of(run.name)
+        self.panel: Any = None if feed is None else open_panel(feed, self.answer)
         mark_shown(run)
 
+    def answer(self) -> None:
+        """Show the panel; called when a front end has said hello, in a thread of the kernel's."""
+        with self.lock:
+            if not (self.answered or self.over):
+                self.answered = True
+                self.show_panel()
+
+    def show_panel(self) -> None:
+        """Put the panel in the line's place, with words for whoever cannot show it."""
+        if self.first is not None:
+            self.update({**self.first, **self.panel.view})
+            return
+        words = run_twin(self.run) + f"\n  to see it again: %maas panel {self.run.name}"
+        self.update({"text/plain": words, **self.panel.view})
+
     def write(self, line: str) -> None:
-        """Update the display."""
-        self.context.run(self.handle.update, {"text/plain": line}, raw=True)
+        """Update the display, while no panel stands there."""
+        with self.lock:
+            now = time.monotonic()
+            if self.answered:
+                return
+            ended = self.cell != _cell.number
+            if self.panel is not None and ended and self.offered < 0:
+                # A front end that knows a widget only when it is shown, and can answer now.
+                self.offered = now
+                self.show_panel()
+            elif now - self.offered > OFFER_S:
+                self.update({"text/plain": f"{line}  {self.hint(now)}".rstrip()})
+
+    def hint(self, now: float) -> str:
+        """Return what a person can do where no panel appears."""
+        if self.panel is None:
+            return NO_PACKAGE
+        return NO_ANSWER if now - self.began > SILENCE_S else ""
+
+    def update(self, bundle: dict[str, Any]) -> None:
+        """Change the display; more than one thread may do so."""
+        self.context.copy().run(self.handle.update, bundle, raw=True)
 
     def end(self, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
-        """Replace the line by picture and twin."""
-        self.context.run(self.handle.update, _bundle(run), raw=True)
+        """Replace line or panel by picture and twin."""
+        with self.lock:
+            self.over = True
+            self.update(final_bundle(run))
+        # A page that was loaded again cannot be told of the picture: its panel must stay.
+        if self.panel is not None and len(self.panel.pages) <= 1:
+            self.panel.end()
+
+
+def notebook_view(run: Any, first: dict[str, Any] | None) -> _NotebookView:  # noqa: ANN401 - a run, by its attributes
+    """Show a run once more; `first` is what stands there until a front end answers."""
+    return _NotebookView(run, first)
 
 
 class _TerminalView(_LiveView):

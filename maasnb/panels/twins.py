@@ -40,7 +40,7 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     """
     # Not the run's name: a second run of the same notebook gets a number behind it.
     title = f"Run on {run.data.name} ({run.backend.name}): {run.status}"
-    if run.status in ("running", "paused"):
+    if run.status in ("running", "paused", "elsewhere"):
         return f"{title}, {run.epochs} epochs, {run.total_steps} steps to take"
     losses = run.history.losses
     lines = [f"{title}, {_progress(run)}"]

@@ -68,7 +68,7 @@ class Report:
 
     Attributes:
         kind: what it is about: `"diagnosis"`, `"gradients"`, `"examples"`, `"summary"`,
-            `"evaluation"` or `"find_lr"`.
+            `"evaluation"`, `"comparison"` or `"find_lr"`.
         title: one line that says of what it is.
         columns: the table's head.
         rows: the table's cells, as text.

@@ -161,5 +161,6 @@ def _state_of(run: Run, step: int | None) -> tuple[Mark, Arrays]:
         command = run.control.ask("fork", step)
     except TrainingError:  # it has ended
         return stored_state(run.folder, step)
-    mark, arrays = run.obeyed(command)
+    # Whoever asks waits, a button's thread too: without the state there is no fork.
+    mark, arrays = command.outcome.result()
     return mark, arrays

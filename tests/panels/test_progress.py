@@ -88,7 +88,7 @@ def test_the_line_is_rewritten_at_most_five_times_a_second(monkeypatch):
 
 def test_without_matplotlib_the_words_remain(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "maasnb.panels.pictures", None)
-    assert set(progress._bundle(make_run(status="finished"))) == {"text/plain"}
+    assert set(progress.final_bundle(make_run(status="finished"))) == {"text/plain"}
 
 
 def test_attaching_twice_shows_a_run_once():

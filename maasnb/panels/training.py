@@ -1,0 +1,138 @@
+"""The live panel of a run: a widget that is told frames and passes on what its buttons ask for.
+
+The front end says hello, the kernel answers with all there is, then with what came since. Nothing
+is kept in the widget's own state, so a second page, or one that was loaded again, says hello like
+the first one. Messages arrive in a thread of the kernel's while a cell runs, where nothing may be
+printed or waited for.
+"""
+
+import importlib.resources
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anywidget
+
+from maasnb.panels import commands, details
+from maasnb.panels.feed import Feed, Frame
+
+__all__ = ["PROTOCOL", "TrainingPanel"]
+
+PROTOCOL: Final = 1
+"""The front end says which one it speaks; a page older than the kernel is asked to reload."""
+
+
+def bundle(name: str) -> str:
+    """Return a built file of the front end."""
+    files = importlib.resources.files("maasnb.panels") / "static"
+    return (files / name).read_text(encoding="utf-8")
+
+
+class TrainingPanel(anywidget.AnyWidget):
+    """Show one run, to any number of views.
+
+    Attributes:
+        feed: what is told of the run.
+        pages: the pages that have said hello, each with the number of its last request.
+        free: whether messages arrive while a cell runs.
+    """
+
+    _esm = bundle("training.js")
+    _css = bundle("training.css")
+
+    def __init__(self, feed: Feed, on_hello: Callable[[], None] | None = None) -> None:
+        """Open the channel to the front end; nothing is shown yet.
+
+        Args:
+            feed: of the run.
+            on_hello: is called when a front end has answered.
+        """
+        self.feed = feed
+        self.pages: dict[str, object] = {}
+        self.free = False
+        self._on_hello = on_hello
+        self._leave: Callable[[], None] | None = None
+        super().__init__()
+        keep_replies_off_the_main_thread(self.comm)
+        self.on_msg(self._heard)
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """Return what a front end shows the panel by."""
+        reference = {"version_major": 2, "version_minor": 1, "model_id": self.model_id}
+        return {"application/vnd.jupyter.widget-view+json": reference}
+
+    def end(self) -> None:
+        """Tell nobody any more, and close the channel."""
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+        self.close()
+
+    def _tell(self, frame: Frame) -> None:
+        self.send(frame.content, list(frame.buffers))
+
+    def _heard(self, _: object, message: object, buffers: object) -> None:  # noqa: ARG002 - ipywidgets' form
+        """Take what a front end says; what cannot be understood or done is answered in words."""
+        free = threading.current_thread() is not threading.main_thread()
+        # A page's first words may come the slow way although there is a fast one.
+        if self.pages and free and not self.free:
+            self.free = True
+            self._tell(self._front_end())
+        self.free = self.free or free
+        try:
+            self._do(message if isinstance(message, Mapping) else {})
+        except Exception as error:  # noqa: BLE001 - printed here, it would land in any cell
+            self._answer(f"The kernel could not do this: {error!r}", good=False)
+
+    def _do(self, said: Mapping[str, Any]) -> None:
+        kind = said.get("type")
+        if kind == "hello" and said.get("protocol") == PROTOCOL:
+            self._greet(str(said.get("page")), said.get("request"))
+        elif kind == "detail":
+            first, last = said.get("first"), said.get("last")
+            if isinstance(first, int) and isinstance(last, int):
+                self._tell(self.feed.detail(first, last))
+        elif kind == "command":
+            action = said.get("action")
+            commands.do(self.feed.run, action, said.get("value"), self._answer)
+        elif kind == "steps":
+            self._tell(details.steps_frame(self.feed.run))
+        elif kind == "histograms":
+            self._tell(details.histograms_frame(self.feed.run, said.get("layer")))
+        elif kind == "findings":
+            self._tell(details.findings_frame(self.feed.run))
+        elif kind == "examples":
+            self._tell(details.examples_frame(self.feed.run))
+        else:
+            self._answer("This page is older or newer than the kernel: load it again.", good=False)
+
+    def _greet(self, page: str, request: object) -> None:
+        """Answer a page; one that asked more than once, because it had to wait, only once."""
+        if self.pages.get(page) == request:
+            return
+        self.pages[page] = request
+        if self._leave is None:
+            self._leave = self.feed.connect(self._tell)
+        self.feed.tell_all()
+        self._tell(self._front_end())
+        if self._on_hello is not None:
+            self._on_hello()
+
+    def _front_end(self) -> Frame:
+        content = {"type": "front end", "free": self.free, "model": self.model_id}
+        return Frame(content=content)
+
+    def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
+        self._tell(Frame(content={"type": "answer", "words": words, "good": good}))
+
+
+def keep_replies_off_the_main_thread(comm: Any) -> None:  # noqa: ANN401 - of ipykernel
+    """Have a comm's messages handled in the subshell that they were sent to.
+
+    ipykernel 7.4.0 sends a comm's messages to the shell that last published on it: the main one,
+    which is busy while a cell trains, so buttons would answer only after it. To be deleted when
+    `tests/notebook/test_panel_in_a_kernel.py` passes without it on the oldest ipykernel supported.
+    """
+    if getattr(comm, "_reply_subshell_for", None) is not None:
+        comm._reply_subshell_for = lambda data, default: default
