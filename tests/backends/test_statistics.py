@@ -12,10 +12,12 @@ from torch.nn import functional
 from maasnb.backends import backend_named, backend_of
 from maasnb.backends.protocol import PLAIN
 from maasnb.datasets.batches import Batches
+from maasnb.datasets.loading import data
 from maasnb.events import HISTOGRAM_BINS, HISTOGRAM_LOW
 from maasnb.layers import Activation, Dense, Spec
 from maasnb.rules import Rule
 from maasnb.tasks import make_optimizer
+from maasnb.training import train as train_run
 from tests.backends.models import CLASSES, SPEC, examples, same_weights, train
 
 RELU = Spec(input=(4,), layers=(Dense(8, "relu"), Dense(6, "tanh"), Dense(3)))
@@ -386,3 +388,57 @@ def test_zeros_are_counted_as_zeros(backend):
         **dict.fromkeys(("zero", "dead"), 1),
     }
     assert found.histograms["activation/dense1.relu"] == (80, *[0] * (HISTOGRAM_BINS - 1))
+
+
+class TorchTwo(torch.nn.Module):
+    """Take two inputs by name, and return the loss when the targets are given."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = torch.nn.Linear(4, 8), torch.nn.Linear(4, 8)
+        self.out = torch.nn.Linear(8, 3)
+
+    def forward(self, a, b, targets=None):
+        logits = self.out(torch.relu(self.left(a)) + torch.tanh(self.right(b)))
+        if targets is None:
+            return logits
+        return functional.cross_entropy(logits, targets), logits
+
+
+class FlaxTwo(nnx.Module):
+    """Take two inputs by name, and return the loss when the targets are given."""
+
+    def __init__(self, rngs):
+        self.left, self.right = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(4, 8, rngs=rngs)
+        self.out = nnx.Linear(8, 3, rngs=rngs)
+
+    def __call__(self, a, b, targets=None):
+        logits = self.out(nnx.relu(self.left(a)) + nnx.tanh(self.right(b)))
+        if targets is None:
+            return logits
+        chosen = jnp.take_along_axis(nnx.log_softmax(logits), targets[:, None], axis=1)
+        return -chosen.mean(), logits
+
+
+@pytest.mark.parametrize("make", [TorchTwo, lambda: FlaxTwo(nnx.Rngs(0))], ids=["torch", "jax"])
+@pytest.mark.parametrize("loss", ["auto", "model"])
+def test_modules_of_several_inputs_and_with_a_loss_of_their_own_are_watched(make, loss):
+    x, y = examples(60)
+    made = data({"a": x, "b": x[:, ::-1].copy()}, y)
+    run = train_run(make(), made, epochs=1, batch=16, loss=loss)
+    for event in run.history.measured:
+        assert list(event.activations) == ["left.relu", "right.tanh"]
+        assert sum(event.histograms["activation/left.relu"]) == 16 * 8
+        assert set(event.activations["right.tanh"]) == {"mean", "std", "zero", "dead", "saturated"}
+
+
+@pytest.mark.parametrize("record", ["light", "off"])
+def test_what_is_recorded_changes_no_bit(backend, record):
+    made, weights = data(*examples(60)), []
+    for level in ("full", record):
+        model = backend.build(RELU, 0)
+        run = train_run(model, made, epochs=2, batch=16, record=level)
+        assert bool(run.history.measured) == (level != "off")
+        weights.append(backend.weights(model))
+    for name, weight in weights[0].items():
+        assert_array_equal(weight, weights[1][name])
