@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _SHOWN = 16
 _MOST_SUSPECTS = 64
 _FEWEST_EPOCHS = 3
-_SURPRISING = -math.log(0.2)  # the mean loss of a class that is given a fifth of the probability
+_SURPRISING = -math.log(0.05)  # the mean loss where a twentieth of the probability is the target's
 _RARE = 8.0  # times the median loss
 _SURE = 0.8
 _HALF_LEARNT = 0.5  # of the loss of always giving the same answer
@@ -185,9 +185,8 @@ def _notes(suspected: int) -> tuple[str, ...]:
     if not suspected:
         return ("No target is suspected of being wrong.",)
     return (
-        f"{counted(suspected, 'example')}, marked, probably "
-        f"{'has' if suspected == 1 else 'have'} a wrong target: mend it, or leave it out. "
-        "Type: data.train.x[row]",
+        f"{counted(suspected, 'example')}, marked, may have a wrong target, because the model is "
+        "sure of another one: mend it, or leave it out. Type: data.train.x[row]",
     )
 
 

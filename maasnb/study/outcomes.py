@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from maasnb.errors import DivergedError
-from maasnb.study.evidence import Evidence, counted, layer_of, shown
+from maasnb.study.evidence import Evidence, layer_of, shown
 from maasnb.study.examples import suspects
 from maasnb.study.remedies import scaled_inputs, smaller_rate
 from maasnb.study.reports import Finding
@@ -21,14 +21,18 @@ __all__ = [
 ]
 
 _AT_CHANCE = 0.97  # of the loss of always giving the same answer
-_HALF_LEARNT = 0.5  # likewise
+_LITTLE_LEARNT = (
+    0.7  # likewise; measures of nature leave half of it unexplained, and are no illness
+)
 _STILL = 0.02  # a loss that falls by no more than this share has stopped falling
 _ENOUGH_STEPS = 20  # before that, a loss says little
 _OVERFITTED = 1.25  # the last validation loss over the lowest
 _GAP = 0.7  # the training loss over the validation loss
+_SEVERAL = 3  # a single odd example is no illness of the data
 _UNBALANCED = 10  # examples of the largest class for one of the smallest
 
 _EFFECTS = {"chance_level", "overfitting", "underfitting", "mislabelled", "unbalanced_classes"}
+_UNSETTLED = {"diverged", "exploding_gradient", "lr_too_high", "vanishing_gradient"}
 _BESIDE = {"mislabelled", "unbalanced_classes"}
 
 Found = Mapping[str, Finding]
@@ -76,17 +80,19 @@ def unbalanced_classes(evidence: Evidence, found: Found) -> Finding | None:
 
 def mislabelled(evidence: Evidence, found: Found) -> Finding | None:
     """Find training examples that the model is sure to be of another class."""
+    if _UNSETTLED & found.keys():
+        return None
     rows = suspects(evidence.run, evidence.chance)
     losses = evidence.run.history.examples
-    if not len(rows) or losses is None:
+    if losses is None or len(rows) < _SEVERAL:
         return None
     named = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
     others = np.nanmedian(losses.mean)
     return Finding(
         kind="mislabelled",
         severity="hint",
-        words=f"{counted(len(rows), 'training example')} probably "
-        f"{'has' if len(rows) == 1 else 'have'} a wrong target: the model is sure of another one.",
+        words=f"{len(rows)} training examples probably have a wrong target: the model is sure of "
+        "another one.",
         evidence=f"rows {named} of data.train; mean loss {shown(float(losses.mean[rows].mean()))}, "
         f"where half of all examples are below {shown(float(others))}",
         remedy='Look at them. Type: mb.inspect(run, "examples")',
@@ -123,7 +129,7 @@ def overfitting(evidence: Evidence, found: Found) -> Finding | None:
     """Find a validation loss that rises while that of training falls."""
     run = evidence.run
     seen = [event for event in run.history.validated if math.isfinite(event.metrics["loss"])]
-    if len(seen) < 3 or run.history.restored is not None or "lr_too_high" in found:
+    if len(seen) < 3 or run.history.restored is not None or _UNSETTLED & found.keys():
         return None
     best = min(seen, key=lambda event: event.metrics["loss"])
     lowest = best.metrics["loss"]
@@ -153,7 +159,7 @@ def underfitting(evidence: Evidence, found: Found) -> Finding | None:
     later = course[len(course) // 2 :]
     halves = [part.mean() for part in np.array_split(later, 2)]
     still = halves[1] > (1 - _STILL) * halves[0]
-    if not (still and _HALF_LEARNT * chance < loss < _AT_CHANCE * chance):
+    if not (still and _LITTLE_LEARNT * chance < loss < _AT_CHANCE * chance):
         return None
     seen = [event.metrics["loss"] for event in evidence.run.history.validated]
     if seen and not loss > _GAP * seen[-1]:

@@ -30,7 +30,11 @@ _DEAD = 0.5  # the share of a layer's units
 _DEAD_ALL = 0.99
 _SATURATED = 0.5  # the share of values
 _WILD_RATIO = 0.3  # an update of this share of the weight is too large whatever the loss does
+_ALL_OF_IT = 1.0  # and a single one of this share too
+_NOT_SMALL = 1e-3
+_PARTS = 8  # of a run, when it is asked whether the loss rises
 _RISEN = 0.1  # of the first loss
+_SURELY = 3.0  # standard errors
 _RISEN_AGAIN = 0.5  # of the lowest loss
 _NOISE = 0.25  # of the first loss, or as much as batches of a few examples differ anyway:
 _NOISE_OF_ONE = 1.5
@@ -176,15 +180,17 @@ def lr_too_high(evidence: Evidence, found: Found) -> Finding | None:
         return None
     ratio, course = float(np.median(ratios)), _course(evidence, found)
     troubled = bool(course) or "diverged" in found
-    wild = ratio > _WILD_RATIO
-    if not (wild or course == "rises" or (ratio > HEALTHY_RATIOS[1] and troubled)):
+    wild = ratio > _WILD_RATIO or (evidence.largest_ratio or 0.0) > _ALL_OF_IT
+    large = ratio > (_NOT_SMALL if course == "rises" else HEALTHY_RATIOS[1])
+    if not (wild or (large and troubled)):
         return None
     does = f"the loss {course}." if course else "each step throws the weights about."
+    most = max(ratio, evidence.largest_ratio or 0.0)
     return Finding(
         kind="lr_too_high",
         severity="bad" if troubled else "warn",
         words=f"The learning rate is too high: {does}",
-        evidence=_of_updates(evidence, ratio),
+        evidence=f"{_of_updates(evidence, ratio)}; the largest update / weight was {shown(most)}",
         remedy=smaller_rate(evidence),
     )
 
@@ -238,13 +244,15 @@ def _all_dead(evidence: Evidence) -> bool:
 
 def _course(evidence: Evidence, found: Found) -> str:
     """Say in words what is wrong with the course of the loss; nothing for one that behaves."""
-    losses, course = evidence.losses, evidence.course
+    losses = evidence.losses
     if len(losses) < _ENOUGH_STEPS:
         return ""
     first = max(evidence.first_loss, 1e-12)
-    lowest = int(course.argmin())
-    risen = float(course[-2:].mean()) - course[lowest]
-    if lowest < len(course) - 2 and risen > max(_RISEN * first, _RISEN_AGAIN * course[lowest]):
+    parts = np.array_split(losses, _PARTS)
+    means = np.array([part.mean() for part in parts])
+    risen, lowest = float(means[-1] - means.min()), float(means.min())
+    unsure = _SURELY * float(parts[-1].std()) / math.sqrt(len(parts[-1]))
+    if risen > max(_RISEN * first, _RISEN_AGAIN * lowest, unsure):
         return "rises"
     batch = int(evidence.run.settings.get("batch", 32))
     noise = float(np.diff(losses[len(losses) // 2 :]).std() / math.sqrt(2) / first)

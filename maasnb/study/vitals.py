@@ -56,7 +56,11 @@ def _activations(evidence: Evidence) -> str:
             if ".tanh" in name or ".sigmoid" in name
         ],
     }
-    told = [f"at most {max(each):.0%} {what}" for what, each in shares.items() if each]
+    told = [
+        f"at most {max(each):.0%} {what}" if max(each) >= 0.005 else f"no {what}"
+        for what, each in shares.items()
+        if each
+    ]
     return f"{', '.join(told)}, {evidence.steps}" if told else ""
 
 

@@ -30,8 +30,10 @@ class Found:
         return program.restore(present, self.stored or {})
 
     def arrays(self, program: Program) -> Arrays:
-        """Return it as arrays."""
-        return program.arrays(self.kept.copy) if self.kept is not None else self.stored or {}
+        """Return it as arrays of its own: the copy may be written over meanwhile."""
+        if self.kept is None:
+            return self.stored or {}
+        return {name: array.copy() for name, array in program.arrays(self.kept.copy).items()}
 
 
 class Keeper:
@@ -50,6 +52,7 @@ class Keeper:
         self._best: KeptState | None = None
         self._best_loss = math.inf
         self._returns: dict[int, KeptState] = {}
+        self._writing: list[tuple[KeptState, Any]] = []
         about = {
             "mode": program.mode,
             "data": run.data.fingerprint,
@@ -87,14 +90,14 @@ class Keeper:
 
     def keep(self, mark: Mark, state: Any) -> KeptState:  # noqa: ANN401 - opaque
         """Keep a good state in memory, and on the disk when it is time for that."""
-        kept = self._states.renew(mark, state)
+        kept = self._states.renew(mark, state, self._is_needed)
         if self._checkpoint_is_due(mark.step):
             self.checkpoint(kept)
         return kept
 
     def keep_return(self, mark: Mark, state: Any) -> None:  # noqa: ANN401 - opaque
         """Keep a state that the run is known to go back to."""
-        self._returns[mark.step] = self._states.renew(mark, state)
+        self._returns[mark.step] = self._states.renew(mark, state, self._is_needed)
 
     def checkpoint(self, kept: KeptState) -> Any:  # noqa: ANN401 - a Future of a path
         """Have a kept state written, and before it the best one if that is not there yet."""
@@ -176,8 +179,17 @@ class Keeper:
         waited = time.perf_counter() - self._written_at
         return waited >= self._interval_s and not self._checkpoints.busy
 
+    def _is_needed(self, kept: KeptState) -> bool:
+        """Say whether a copy is being written, is the best one, or will be gone back to."""
+        self._writing = [each for each in self._writing if not each[1].done()]
+        needed = [each for each, _ in self._writing]
+        needed += [*self._returns.values(), *([] if self._best is None else [self._best])]
+        return any(each is kept for each in needed)
+
     def _write(self, kept: KeptState, *, first: bool = False, best: bool = False) -> Any:  # noqa: ANN401 - a Future of a path
         program = self._program
-        return self._checkpoints.write(
+        written = self._checkpoints.write(
             kept.mark, lambda: program.arrays(kept.copy), first=first, best=best
         )
+        self._writing.append((kept, written))
+        return written

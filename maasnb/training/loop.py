@@ -287,7 +287,8 @@ class Loop(Obeying):
         self._pending = self._after(rows, losses, lr, began, paced=False)
         self._read_pending()
         found = self._program.host_statistics(statistics)
-        self._pacer.measured(time.perf_counter() - began)
+        counts = sum(map(len, found.histograms.values()))
+        self._pacer.measured(time.perf_counter() - began, counts)
         self._run.emit(
             Measured(
                 step=self._step,

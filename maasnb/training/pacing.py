@@ -10,6 +10,7 @@ _LEAST_INTERVAL_S = 0.1  # a chart needs no more than ten points a second
 _MOST_AT_A_PACE = (
     2000  # measurements; a longer run has them less often, so that its log stays small
 )
+_MOST_COUNTS_AT_A_PACE = 2_000_000  # likewise counts of histograms, of 2 to 6 bytes each in the log
 _FIRST_CHUNK = 4
 
 
@@ -37,13 +38,19 @@ class Pacer:
             return True
         return time.perf_counter() - self._measured_at >= self._interval_s
 
-    def measured(self, seconds: float) -> None:
-        """Take note of how long a measured step took, and space them so that they stay cheap."""
+    def measured(self, seconds: float, counts: int = 0) -> None:
+        """Take note of how long a measured step took, and space them so that they stay cheap.
+
+        Args:
+            seconds: how long it took.
+            counts: how many counts of histograms it brought.
+        """
         self._measured_at = time.perf_counter()
         self._measurements += 1
         if self._measurements > 1:  # the first one compiles
             extra = max(seconds - (self._step_s or 0.0), 0.0)
-            sparse = (self._measured_at - self._began) / _MOST_AT_A_PACE
+            most = min(_MOST_AT_A_PACE, _MOST_COUNTS_AT_A_PACE / max(counts, 1))
+            sparse = (self._measured_at - self._began) / most
             self._interval_s = max(_LEAST_INTERVAL_S, extra / _SHARE, sparse)
 
     def took(self, steps: int, seconds: float) -> None:

@@ -45,11 +45,19 @@ class KeptStates:
         """Say whether it is time for another copy."""
         return time.perf_counter() - self._at >= self._interval_s
 
-    def renew(self, mark: Mark, state: Any) -> KeptState:  # noqa: ANN401 - opaque
-        """Copy a state all of whose losses were finite."""
+    def renew(self, mark: Mark, state: Any, is_needed: Callable[[KeptState], bool]) -> KeptState:  # noqa: ANN401 - opaque
+        """Copy a state all of whose losses were finite, where it can over one that is dropped.
+
+        Args:
+            mark: where the run is.
+            state: its state.
+            is_needed: says whether somebody else still needs a copy that is dropped here.
+        """
         began = time.perf_counter()
-        kept = KeptState(mark=mark, copy=self._program.keep(state))
         older = [copy for copy in self._copies if copy.mark.step < mark.step]
+        dropped = [*older[:-1], *(copy for copy in self._copies if copy.mark.step >= mark.step)]
+        free = next((copy.copy for copy in dropped if not is_needed(copy)), None)
+        kept = KeptState(mark=mark, copy=self._program.keep(state, free))
         self._copies = [*older[-1:], kept]
         self._at = time.perf_counter()
         self._interval_s = max(_KEEP_EVERY_S, (self._at - began) / _KEEP_SHARE)

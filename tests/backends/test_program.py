@@ -224,3 +224,19 @@ def test_a_model_without_parameters_is_refused(backend):
             ragged=False,
             device=None,
         )
+
+
+def test_a_state_is_kept_in_the_memory_of_an_earlier_copy(backend):
+    model = backend.build(NOISY, 0)
+    program, state, _ = train(backend, model, steps=3, chunk=3)
+    first = program.keep(state)
+    rows, placed = Batches(size=30, batch=10, seed=0).rows(3, 5), program.place(*examples())
+    state, _ = program.chunk(state, placed, rows, 0.01)
+    expected = program.snapshot(state)
+    second = program.keep(state, first)
+    state, _ = program.chunk(state, placed, rows, 0.01)
+    for name, array in program.arrays(second).items():
+        assert_array_equal(array, expected[name])
+    state = program.revert(second)
+    for name, array in program.snapshot(state).items():
+        assert_array_equal(array, expected[name])

@@ -27,16 +27,22 @@ def values():
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS, reverse=True))
-def trained(request, tmp_path_factory):
-    """Return a function that trains a small model for two epochs with each backend."""
+def framework(request):
+    """Run a module's tests with each backend, by its name."""
     try:
         backend_named(request.param)
     except MissingPackageError as error:
         pytest.skip(str(error))
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def trained(framework, tmp_path_factory):
+    """Return a function that trains a small model for two epochs with each backend."""
 
     def train_on(made, *layers, **options):
         layers = layers or (Dense(8, "tanh"), Dense(len(made.labels) or made.target_width))
-        model = build(layers, backend=request.param, data=made)
+        model = build(layers, backend=framework, data=made)
         return train(model, made, **{"epochs": 2, "batch": 16, "lr": 0.01, **options})
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""`mb.inspect`: the gradients of a run, and what a model is made of."""
+"""`mb.inspect`: the diagnosis and the gradients of a run, and what a model is made of."""
 
 import importlib
 
@@ -10,6 +10,8 @@ from maasnb.datasets.batches import Batches
 from maasnb.errors import DataError, ModelError, UnknownNameError
 from maasnb.events import Measured
 from maasnb.layers import Activation, Dense, Input
+from maasnb.records.examples import ExampleLosses
+from maasnb.records.history import History
 from maasnb.study.inspection import inspect
 
 # The first step of a run, again, by each framework's own means; only the rows are maasnb's.
@@ -66,7 +68,7 @@ def expected_norms(run):
 
 
 def first_norms(run):
-    data = inspect(run).data
+    data = inspect(run, "gradients").data
     assert data["steps"][0] == 1
     return dict(zip(data["names"].tolist(), data["gradient_norm"][0].tolist(), strict=True))
 
@@ -83,7 +85,7 @@ def test_an_update_of_plain_sgd_is_the_learning_rate_times_the_gradient(trained,
     run = trained(classifier.data, optimizer="sgd", lr=0.5)
     fresh = build([Dense(8, "tanh"), Dense(3)], backend=run.backend.name, data=run.data)
     weights = run.backend.weights(fresh)
-    data = inspect(run).data
+    data = inspect(run, "gradients").data
     for column, name in enumerate(data["names"]):
         norm = np.linalg.norm(weights[name])
         expected = 0.5 * data["gradient_norm"][0, column] / norm if norm else np.inf
@@ -91,14 +93,14 @@ def test_an_update_of_plain_sgd_is_the_learning_rate_times_the_gradient(trained,
 
 
 def test_the_report_has_a_row_a_parameter_in_the_models_order(classifier):
-    report = inspect(classifier)
+    report = inspect(classifier, "gradients")
     names = [info.name for info in classifier.backend.parameters(classifier.model)]
     assert [row[0] for row in report.rows] == report.data["names"].tolist() == names
     assert report.columns == ("parameter", "norm, step 1", "norm, step 10", "update / weight")
 
 
 def test_the_first_and_the_last_step_are_measured(classifier):
-    data = inspect(classifier).data
+    data = inspect(classifier, "gradients").data
     assert (data["steps"][0], data["steps"][-1]) == (1, classifier.total_steps)
     assert data["gradient_norm"].shape == data["update_ratio"].shape
     assert data["gradient_norm"].shape == (len(data["steps"]), 4)
@@ -115,7 +117,7 @@ def test_a_number_is_the_last_norm_of_a_parameter(classifier):
 def notes_on(run, monkeypatch, gradient_norm, update_ratio):
     event = Measured(step=1, time=0.0, gradient_norm=gradient_norm, update_ratio=update_ratio)
     monkeypatch.setattr(run.history, "measured", [event])
-    return list(inspect(run).notes)
+    return list(inspect(run, "gradients").notes)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +148,47 @@ def test_words_say_what_the_last_step_shows(classifier, monkeypatch, norms, rati
         assert note.startswith(beginning)
 
 
-def test_a_run_without_a_measured_step_asks_for_patience(classifier, monkeypatch):
-    monkeypatch.setattr(classifier.history, "measured", [])
-    with pytest.raises(DataError, match="has taken no step yet; wait a moment"):
-        inspect(classifier)
+@pytest.mark.parametrize("what", [None, "gradients", "examples"])
+def test_a_run_that_has_taken_no_step_asks_for_patience(classifier, monkeypatch, what):
+    empty = History()
+    empty.examples = ExampleLosses(len(classifier.data.train))
+    monkeypatch.setattr(classifier, "history", empty)
+    with pytest.raises(DataError, match="no (step|example) yet; wait a moment"):
+        inspect(classifier, what)
+
+
+# The diagnosis as a report.
+
+
+def test_a_healthy_run_is_told_part_by_part(classifier):
+    report = inspect(classifier)
+    assert report.title == f"The run {classifier.name!r}: healthy"
+    assert [row[:2] for row in report.rows] == [
+        ("ok", part) for part in ("loss", "gradients", "updates", "activations", "data")
+    ]
+    assert list(report.notes) == ["Nothing was found that holds the run back."]
+    assert (report.findings, report.values) == ((), {})
+
+
+def test_a_finding_stands_in_the_table_with_its_remedy_below(classifier, monkeypatch):
+    norms = dict.fromkeys(inspect(classifier, "gradients").values, 1e6)
+    event = Measured(step=10, time=0.0, gradient_norm=norms, update_ratio=dict(norms))
+    monkeypatch.setattr(classifier.history, "measured", [event])
+    report = inspect(classifier, "diagnosis")
+    first = report.findings[0]
+    assert report.title == f"The run {classifier.name!r}: {len(report.findings)} findings"
+    assert report.rows[0] == ("bad", "exploding gradient", ", ".join(first.where), first.evidence)
+    assert report.notes[0] == f"{first.words} {first.remedy}"
+    assert report["exploding_gradient"] == 1
+    assert str(report).splitlines()[1].split() == ["what", "where", "evidence"]
+
+
+def test_what_the_picture_shows_is_in_the_report(classifier):
+    data, history = inspect(classifier).data, classifier.history
+    np.testing.assert_array_equal(data["loss"], history.losses)
+    assert data["validated_loss"].tolist() == [e.metrics["loss"] for e in history.validated]
+    assert data["activations"].tolist() == ["dense1.tanh"]
+    assert data["gradient_norm"].shape == (len(data["steps"]), 2)  # the two matrices
 
 
 # What a model is made of.

@@ -91,7 +91,7 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
     class Counter:
         """A program whose state is a number, and which goes bad after three steps."""
 
-        def keep(self, state):
+        def keep(self, state, over=None):
             return state
 
         def revert(self, kept):
@@ -117,6 +117,6 @@ def test_a_bad_copy_is_passed_over_for_the_one_before():
             pass
 
     kept = KeptStates(Counter(), mark(0), 0)
-    kept.renew(mark(3), 3)  # taken after the step that went bad
+    kept.renew(mark(3), 3, lambda kept: False)  # taken after the step that went bad
     found = kept.replay(3, Rewound(), lambda step: (0.1, None))
     assert found == (2, 2, "w")

@@ -6,6 +6,7 @@ model and the device alone, because it can change the last bit of a convolution.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -246,9 +247,9 @@ class JaxProgram:
                 outputs.append(np.asarray(output))
         return Evaluation(loss=total / rows, outputs=np.concatenate(outputs) if outputs else None)
 
-    def keep(self, state: JaxState) -> Leaves:
+    def keep(self, state: JaxState, over: Leaves | None = None) -> Leaves:
         """Copy the leaves on the device."""
-        return _copied(state.leaves)
+        return _copied(state.leaves) if over is None else _copied_over(over, state.leaves)
 
     def revert(self, kept: Leaves) -> JaxState:
         """Return a state of copies, because the next chunk donates them."""
@@ -280,6 +281,12 @@ class JaxProgram:
 @jax.jit
 def _copied(leaves: Leaves) -> Leaves:
     """Copy all leaves in one dispatch."""
+    return [jnp.copy(leaf) for leaf in leaves]
+
+
+@functools.partial(jax.jit, donate_argnums=0, keep_unused=True)
+def _copied_over(old: Leaves, leaves: Leaves) -> Leaves:
+    """Copy all leaves into the memory of an earlier copy."""
     return [jnp.copy(leaf) for leaf in leaves]
 
 

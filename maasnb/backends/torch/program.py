@@ -11,6 +11,7 @@ state; the generators' own state is put back after each chunk.
 import contextlib
 import copy
 import dataclasses
+import functools
 import math
 import threading
 from collections.abc import Iterator, Mapping
@@ -285,10 +286,14 @@ class TorchProgram:
             return outputs.argmax(dim=-1).cpu().numpy()
         return head(self._task, outputs).float().cpu().numpy()
 
-    def keep(self, state: TorchState) -> tuple[TorchState, dict[str, Any]]:
+    def keep(
+        self, state: TorchState, over: tuple[TorchState, dict[str, Any]] | None = None
+    ) -> tuple[TorchState, dict[str, Any]]:
         """Copy the module's and the optimiser's state, on the device."""
         parts = {"model": self._model.state_dict(), "optimizer": state.optimizer.state_dict()}
-        return state, copy.deepcopy(parts)
+        if over is None:
+            return state, copy.deepcopy(parts)
+        return state, _copied_over(over[1], parts)
 
     def revert(self, kept: tuple[TorchState, dict[str, Any]]) -> TorchState:
         """Write a kept state back into the module and the optimiser."""
@@ -397,7 +402,15 @@ def _step_of(batches: Parts, number: int, rows: int, batch: int) -> Parts:
 def _backward(losses: Tensor, weight: float, rows: int) -> None:
     """Add the gradients of a weight times the mean loss to the parameters."""
     # The gradient of a mean, given directly, saves an operation forward and one backward.
-    losses.backward(torch.full_like(losses, weight / rows if losses.ndim else weight))
+    shape, each = tuple(losses.shape), weight / rows if losses.ndim else weight
+    losses.backward(_constant(shape, each, losses.device, losses.dtype))
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(
+    shape: tuple[int, ...], value: float, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    return torch.full(shape, value, device=device, dtype=dtype)
 
 
 def _as_float(part: Any) -> Any:  # noqa: ANN401 - a tensor, or what else a model answers
@@ -406,6 +419,27 @@ def _as_float(part: Any) -> Any:  # noqa: ANN401 - a tensor, or what else a mode
 
 def _numbers_of(task: Task) -> int:
     return max(math.prod(task.positions) * task.outputs, 1)
+
+
+def _copied_over(old: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a state into the tensors of an earlier copy where those fit, else into new ones."""
+    pairs: list[tuple[Tensor, Tensor]] = []
+
+    def copied(value: Any, before: Any) -> Any:  # noqa: ANN401 - what state dicts hold
+        if isinstance(value, dict):
+            known = before if isinstance(before, dict) else {}
+            return {name: copied(part, known.get(name)) for name, part in value.items()}
+        fits = isinstance(value, Tensor) and isinstance(before, Tensor)
+        if not fits or (value.shape, value.dtype) != (before.shape, before.dtype):
+            return copy.deepcopy(value)
+        pairs.append((before, value))
+        return before
+
+    found = copied(dict(parts), old)
+    if pairs:
+        with torch.no_grad():
+            torch._foreach_copy_([to for to, _ in pairs], [of for _, of in pairs])
+    return found
 
 
 def _named(parts: Mapping[str, Any]) -> dict[str, Array]:
