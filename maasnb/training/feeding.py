@@ -18,6 +18,7 @@ from maasnb.backends.protocol import Program
 from maasnb.datasets.batches import Batches, Rows
 from maasnb.datasets.loading import Data
 from maasnb.datasets.streams import Batch, Stream
+from maasnb.errors import DataError
 from maasnb.parts import count, joined, padded
 
 __all__ = ["ArrayFeed", "Feed", "StreamFeed", "make_feed"]
@@ -152,7 +153,12 @@ class StreamFeed(Feed):
         assert self._reader is not None
         found: list[tuple[Batch, int]] = []
         while len(found) < _power_of_two(min(steps, self.longest)):
-            several = self._reader.next()
+            try:
+                several = self._reader.next()
+            except DataError:
+                if found:  # those that came before it are trained first; it is raised again then
+                    break
+                raise
             if several is None:
                 break
             inputs, targets = (joined(parts) for parts in zip(*several, strict=True))
