@@ -1,4 +1,7 @@
-"""One JupyterLab and one Chromium for all tests of this folder; each test has a page of its own."""
+"""One JupyterLab and one Chromium for all tests of this folder; each test has a page of its own.
+
+They end with the folder, because Playwright keeps an event loop running that others would meet.
+"""
 
 import contextlib
 import os
@@ -15,7 +18,7 @@ FLAGS = [
 MISSING = "Chromium is missing; on Debian and Ubuntu type: apt-get install chromium"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     """Start Debian's Chromium; Playwright's own downloads are not needed."""
     from playwright.sync_api import sync_playwright
@@ -30,7 +33,7 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory):
     """Start JupyterLab."""
     server = Server(tmp_path_factory.mktemp("lab"), "jupyterlab")
@@ -38,7 +41,7 @@ def lab(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def classic(tmp_path_factory):
     """Start Notebook 7."""
     server = Server(tmp_path_factory.mktemp("notebook"), "notebook")
