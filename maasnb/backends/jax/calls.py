@@ -1,8 +1,11 @@
 """A flax module is called: what it is given, and how its answer is taken apart."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -12,7 +15,7 @@ from maasnb.errors import ShapeError
 from maasnb.parts import Parts, arguments, leaves, mapped
 from maasnb.tasks import Kind, Takes
 
-__all__ = ["as_given", "ask", "call", "call_with_loss", "evaluation_parts"]
+__all__ = ["as_given", "ask", "call", "call_with_loss", "evaluation_parts", "traced_once"]
 
 
 def is_array(value: object) -> bool:
@@ -75,17 +78,10 @@ def ask(model: nnx.Module, inputs: Parts, targets: Parts | None) -> Asked:
     if not isinstance(inputs, np.ndarray):
         kinds = ("parts",)
     graph, state = evaluation_parts(model)
-
-    def answered(state: Any, inputs: Parts, targets: Parts | None) -> Any:  # noqa: ANN401 - flax's types
-        merged = nnx.merge(graph, state, copy=True)
-        if targets is None:
-            return call(merged, inputs, "classification")
-        return call_with_loss(merged, inputs, targets)[1]
-
     error: Exception | None = None
     for takes in kinds:
         try:
-            output = jax.eval_shape(answered, state, as_given(inputs, takes), targets)
+            output = traced_once(_answer, graph, (state, as_given(inputs, takes), targets))
         except ShapeError:
             raise
         except Exception as reason:  # noqa: BLE001 - a module may raise anything
@@ -103,3 +99,36 @@ def ask(model: nnx.Module, inputs: Parts, targets: Parts | None) -> Asked:
         "Give its first layer the size of the data's inputs."
     )
     raise ShapeError(message) from error
+
+
+def traced_once(function: Callable[..., Any], graph: Any, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401 - flax's types, and what the function returns
+    """Call `function(graph, *arguments)` for shapes alone, once for all models of one structure.
+
+    Tracing a model takes tens of milliseconds, which a run of a model that was trained before need
+    not spend again.
+    """
+    leaves, tree = jax.tree.flatten(arguments)
+    shapes = tuple((jnp.shape(leaf), leaf.dtype) for leaf in leaves)
+    try:
+        hash(graph)
+    except TypeError:  # a module of the user's own may hold attributes that cannot be hashed
+        return _traced.__wrapped__(function, graph, tree, shapes)
+    return _traced(function, graph, tree, shapes)
+
+
+@functools.lru_cache(maxsize=64)
+def _traced(function: Callable[..., Any], graph: Any, tree: Any, shapes: tuple[Any, ...]) -> Any:  # noqa: ANN401 - likewise
+    given = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
+    return function(graph, *jax.tree.unflatten(tree, given))
+
+
+def _answer(graph: Any, state: Any, inputs: Parts, targets: Parts | None) -> Any:  # noqa: ANN401 - likewise
+    """Return the shape of a module's output."""
+
+    def answered(state: Any, inputs: Parts, targets: Parts | None) -> Any:  # noqa: ANN401 - likewise
+        merged = nnx.merge(graph, state, copy=True)
+        if targets is None:
+            return call(merged, inputs, "classification")
+        return call_with_loss(merged, inputs, targets)[1]
+
+    return jax.eval_shape(answered, state, inputs, targets)

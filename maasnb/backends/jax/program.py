@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from maasnb.backends.jax.calls import as_given, call
+from maasnb.backends.jax.calls import as_given, call, traced_once
 from maasnb.backends.jax.losses import is_one_number
 from maasnb.backends.jax.measuring import Measurement
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
@@ -32,7 +32,7 @@ __all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
 
 EVALUATION_BATCH = 1024
 _LONGEST_CHUNK = 128  # steps; beyond that nothing is gained (a digits MLP: 128 steps are 10 ms)
-_CHUNK_BYTES = 64 * 2**20  # what the gathered inputs of one chunk may take
+_CHUNK_BYTES = 8 * 2**20  # of gathered inputs, which a chunk of one step has to gather too
 _OUTPUT_NUMBERS = 2**23  # of one part of an evaluation: 32 MiB
 
 
@@ -127,7 +127,7 @@ class JaxProgram:
         return "loop" if self._looped else "step"
 
     def longest_chunk(self, placed: JaxPlaced, batch: int) -> int:
-        """Return how many steps a chunk may have: a power of two whose batches fit into 64 MiB."""
+        """Return how many steps a chunk may have: a power of two whose batches fit into 8 MiB."""
         row_bytes = sum(max(part.nbytes // len(part), 1) for part in leaves(placed.inputs))
         fitting = max(_CHUNK_BYTES // (row_bytes * batch), 1)
         return min(_LONGEST_CHUNK, 1 << (fitting.bit_length() - 1))
@@ -297,12 +297,18 @@ def _convolves(model: nnx.Module, inputs: Array) -> bool:
     jaxlib 0.10.2); delete this once that is mended.
     """
     graph, state = nnx.split(model)
-    given, named = arguments(inputs)
-    program = jax.make_jaxpr(lambda state: nnx.merge(graph, state, copy=True)(*given, **named))
     try:
-        return "conv_general_dilated" in str(program(state))
+        return traced_once(_holds_convolution, graph, (state, inputs))
     except Exception:  # noqa: BLE001 - a module that must have targets
         return False
+
+
+def _holds_convolution(graph: Any, state: Any, inputs: Parts) -> bool:  # noqa: ANN401 - flax's types
+    def called(state: Any, inputs: Parts) -> Any:  # noqa: ANN401 - flax's types
+        given, named = arguments(inputs)
+        return nnx.merge(graph, state, copy=True)(*given, **named)
+
+    return "conv_general_dilated" in str(jax.make_jaxpr(called)(state, inputs))
 
 
 def _is_one_number(
