@@ -13,7 +13,7 @@ _MOST_AT_A_PACE = (
 _MOST_COUNTS_AT_A_PACE = 2_000_000  # likewise counts of histograms, of 2 to 6 bytes each in the log
 _FIRST_CHUNK = 4
 _FIRST_INTERVAL_S = 2.0  # at the most, while it is not known what a measurement costs
-_CHEAP_S = 0.002  # of a measurement: then it may be taken at each of the first epochs' ends too
+_CHEAP_S = 0.005  # of a measurement: then it may be taken at each of the first epochs' ends too
 
 
 class Pacer:
