@@ -83,12 +83,12 @@ def test_the_layers_with_a_vanished_gradient_are_the_first_ones(framework):
 
 EVIDENCE = {
     "dead_relu": r"\d\d% of the units of dense1.relu are 0 for a whole batch, steps? (\d+ to )?75",
-    "saturated": r"\d\d% of the values of dense1.tanh are at the ends of its range, steps? (\d+ to )?75",
+    "saturated": r"\d\d% of the values of dense1.tanh are at the ends of its range, steps? \d",
     "no_gradient": r"gradient norm 0 at steps? (\d+ to )?75",
     "vanishing_gradient": r"gradient norm \S+e-0\d in dense1, 0.\d+ in dense9, steps? (\d+ to )?75",
     "exploding_gradient": r"gradient norm \d+ at step \d+, \d+ of it in dense1.(weight|kernel)",
     "lr_too_high": r"update / weight .*; loss .*; the largest update / weight was \d+",
-    "lr_too_low": r"update / weight \S+e-06 \(healthy: 0.0001 to 0.01\), steps? (\d+ to )?75; loss 1",
+    "lr_too_low": r"update / weight \S+e-06 \(healthy: 0.0001 to 0.01\), steps? \d+.*; loss 1",
     "unbalanced_classes": "7 training examples of 2, 200 of 0",
     "mislabelled": r"rows \d+, \d+.* of data.train; mean loss \d.*, where half of all examples",
     "chance_level": r"loss 1.1 after 75 steps; always the same answer gives 1.1 \(ln 3 = 1.1\)",
