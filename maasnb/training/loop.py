@@ -224,14 +224,15 @@ class Loop(Obeying):
     def _next_fixed_measurement(self) -> int:
         """Return the next step that is measured whatever the clock says.
 
-        These are the run's first and last step and, where that costs next to nothing, the last
-        one of each of the first epochs, so that a short run's picture has its points too.
+        These are the run's first and last step and the last one of each of the first epochs, so
+        that a short run's picture has its points too. No clock has a say in it, so that a report
+        on them is the same on every machine.
         """
         run = self._run
         if self._step == 0:
             return 0
         epoch_ends = (self._step // run.steps_per_epoch + 1) * run.steps_per_epoch
-        early = epoch_ends <= _MEASURED_EPOCHS * run.steps_per_epoch and self._pacer.is_cheap
+        early = epoch_ends <= _MEASURED_EPOCHS * run.steps_per_epoch
         return min(epoch_ends if early else run.total_steps, run.total_steps) - 1
 
     def _take_chunk(self, most: int) -> None:

@@ -13,7 +13,6 @@ _MOST_AT_A_PACE = (
 _MOST_COUNTS_AT_A_PACE = 2_000_000  # likewise counts of histograms, of 2 to 6 bytes each in the log
 _FIRST_CHUNK = 4
 _FIRST_INTERVAL_S = 2.0  # at the most, while it is not known what a measurement costs
-_CHEAP_S = 0.005  # of a measurement: then it may be taken at each of the first epochs' ends too
 
 
 class Pacer:
@@ -27,7 +26,6 @@ class Pacer:
         self._interval_s = _LEAST_INTERVAL_S
         self._measured_at: float | None = None
         self._measurements = 0
-        self._extra_s: float | None = None
         self._began = time.perf_counter()
         self._chunks = 0
 
@@ -41,11 +39,6 @@ class Pacer:
             return True
         return time.perf_counter() - self._measured_at >= self._interval_s
 
-    @property
-    def is_cheap(self) -> bool:
-        """Say whether a measurement costs next to nothing, as far as is known."""
-        return self._extra_s is None or self._extra_s <= _CHEAP_S
-
     def measured(self, seconds: float, counts: int = 0) -> None:
         """Take note of how long a measured step took, and space them so that they stay cheap.
 
@@ -58,7 +51,7 @@ class Pacer:
         if self._measurements == 1:  # it may compile
             self._interval_s = min(max(_LEAST_INTERVAL_S, seconds / _SHARE), _FIRST_INTERVAL_S)
         else:
-            extra = self._extra_s = max(seconds - (self._step_s or 0.0), 0.0)
+            extra = max(seconds - (self._step_s or 0.0), 0.0)
             most = min(_MOST_AT_A_PACE, _MOST_COUNTS_AT_A_PACE / max(counts, 1))
             sparse = (self._measured_at - self._began) / most
             self._interval_s = max(_LEAST_INTERVAL_S, extra / _SHARE, sparse)
