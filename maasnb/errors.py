@@ -10,14 +10,18 @@ from collections.abc import Iterable
 __all__ = [
     "AccessError",
     "ArtifactError",
+    "ConflictError",
     "DataError",
+    "DeadlineError",
     "DivergedError",
     "EndpointError",
     "ExportError",
+    "ForbiddenError",
     "MaasError",
     "MissingPackageError",
     "ModelError",
     "OptionError",
+    "OverloadError",
     "RequestError",
     "ShapeError",
     "TrainingError",
@@ -94,8 +98,29 @@ class EndpointError(MaasError, ConnectionError):
     """Say that a server is not there or failed while answering."""
 
 
+class OverloadError(MaasError, ConnectionError):
+    """Say that a server has as much to do as it takes; `retry_after_s` says when to ask again."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        """Keep the seconds to wait beside the message."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(MaasError, TimeoutError):
+    """Say that an answer took longer than the time that the request allowed."""
+
+
 class AccessError(MaasError, PermissionError):
     """Say that a server refused the token."""
+
+
+class ForbiddenError(MaasError, PermissionError):
+    """Say that a token is known, but not for this."""
+
+
+class ConflictError(MaasError, RuntimeError):
+    """Say that somebody else changed the same thing first; nothing was changed here."""
 
 
 class RequestError(MaasError, ValueError):

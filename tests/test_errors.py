@@ -21,6 +21,10 @@ KINDS = [
     (errors.ArtifactError, ValueError),
     (errors.EndpointError, ConnectionError),
     (errors.AccessError, PermissionError),
+    (errors.ForbiddenError, PermissionError),
+    (errors.ConflictError, RuntimeError),
+    (errors.OverloadError, ConnectionError),
+    (errors.DeadlineError, TimeoutError),
     (errors.RequestError, ValueError),
     (errors.WorkspaceError, OSError),
 ]

@@ -9,8 +9,12 @@ from urllib.parse import urlsplit
 from maasnb.errors import (
     AccessError,
     ArtifactError,
+    ConflictError,
+    DeadlineError,
     EndpointError,
+    ForbiddenError,
     OptionError,
+    OverloadError,
     RequestError,
     UnknownNameError,
     missing_package,
@@ -129,7 +133,9 @@ class Connection:
         words = data.get("error")
         said = words if isinstance(words, str) else f"no words ({response.text[:200]!r})"
         status = response.status_code
-        if status in (401, 403):
+        if status == 403:
+            raise ForbiddenError(f"The server at {self.url} refused: {said}")
+        if status == 401:
             message = (
                 f"The server at {self.url} refused the token: {said} Give the right one: "
                 "mb.connect(name, to=url, token=...) or %env MAASNB_TOKEN=..."
@@ -137,10 +143,16 @@ class Connection:
             raise AccessError(message)
         if status == 404:
             raise UnknownNameError(f"{said} (server {self.url})", name=response.url.path)
+        if status == 429:
+            wait = response.headers.get("retry-after", "")
+            wait_s = float(wait) if wait.isdecimal() else 1.0
+            raise OverloadError(f"The server at {self.url} is busy: {said}", retry_after_s=wait_s)
+        if status == 504:
+            raise DeadlineError(f"The server at {self.url} gave up: {said}")
         if status >= 500:
             message = f"The server at {self.url} failed with status {status}: {said}"
             raise EndpointError(message)
-        kind = ArtifactError if status == 422 else RequestError
+        kind = {409: ConflictError, 422: ArtifactError}.get(status, RequestError)
         raise kind(f"The server at {self.url} refused: {said}")
 
     def _json(self, response: "httpx.Response") -> dict[str, Any] | None:

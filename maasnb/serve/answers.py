@@ -1,15 +1,21 @@
 """Reading a request's body within limits, and answering over bare ASGI."""
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+
+from starlette.responses import Response
 
 from maasnb.errors import (
     AccessError,
     ArtifactError,
+    ConflictError,
+    DeadlineError,
+    ForbiddenError,
     MaasError,
     MissingPackageError,
     OptionError,
+    OverloadError,
     RequestError,
     ShapeError,
     UnknownNameError,
@@ -25,6 +31,7 @@ __all__ = [
     "Send",
     "failure",
     "header",
+    "json_response",
     "read_body",
     "send_json",
 ]
@@ -38,8 +45,12 @@ JSON_TYPE = (b"content-type", b"application/json")
 STATUS = {
     AccessError: 401,
     ArtifactError: 422,
+    ConflictError: 409,
+    DeadlineError: 504,
+    ForbiddenError: 403,
     MissingPackageError: 422,
     OptionError: 400,
+    OverloadError: 429,
     RequestError: 400,
     ShapeError: 400,
     UnknownNameError: 404,
@@ -86,6 +97,11 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def json_response(data: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a route's answer as JSON."""
+    return Response(encode(data), status, media_type="application/json")
 
 
 async def send_json(send: Send, status: int, body: bytes) -> None:

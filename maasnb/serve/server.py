@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING
 from maasnb.artifacts.manifest import FORMATS
 from maasnb.errors import EndpointError, OptionError, missing_package, unknown_name
 from maasnb.files import write_whole
-from maasnb.registry.models import open_registry
 from maasnb.runtimes.served import runtime_for
-from maasnb.serve.tokens import workspace_token
 from maasnb.settings import writable_folder
 
 if TYPE_CHECKING:
@@ -80,12 +78,10 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
     _check(options)
     uvicorn = _uvicorn()
     from maasnb.serve.app import Application  # noqa: PLC0415 - needs packages of the extra "serve"
-    from maasnb.serve.models import Models  # noqa: PLC0415 - as above
+    from maasnb.serve.services import open_services  # noqa: PLC0415 - as above
 
     workspace = writable_folder(options.workspace)
-    application = Application(
-        Models(open_registry(workspace), options.runtimes), workspace_token(workspace)
-    )
+    application = Application(open_services(workspace, options.runtimes))
     listening = _listen(options.host, options.port)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,110 @@
+"""Health and metadata: what the server and its models say of themselves."""
+
+import asyncio
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from maasnb.errors import RequestError
+from maasnb.serve.access import principal_of
+from maasnb.serve.answers import json_response
+from maasnb.serve.models import LoadedModel
+from maasnb.serve.services import Services
+from maasnb.serve.tokens import identity_proof
+from maasnb.settings import VERSION
+
+__all__ = ["routes"]
+
+NONCE = re.compile(r"[0-9a-f]{32,128}\Z")
+LARGEST_EXAMPLE_SHOWN = 1 << 16
+PLATFORMS = {"onnx": "onnx_onnxv1", "stablehlo": "jax_stablehlo"}
+
+
+def routes(services: Services) -> list[Route]:
+    """Return the routes of health and metadata."""
+    queries = _Queries(services)
+    version = "/v2/models/{name}/versions/{version}"
+    return [
+        Route("/v2", queries.server),
+        Route("/v2/health/live", queries.live),
+        Route("/v2/health/ready", queries.ready),
+        Route("/v2/models/{name}", queries.model),
+        Route("/v2/models/{name}/ready", queries.model_ready),
+        Route(version, queries.model),
+        Route(f"{version}/ready", queries.model_ready),
+        Route("/maas/v1/identity", queries.identity),
+        Route("/maas/v1/models", queries.models),
+    ]
+
+
+class _Queries:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._registry = services.models.registry
+
+    async def server(self, _: Request) -> Response:
+        return json_response({"name": "maasnb", "version": VERSION, "extensions": []})
+
+    async def live(self, _: Request) -> Response:
+        return json_response({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        return json_response({"ready": True})
+
+    async def identity(self, request: Request) -> Response:
+        nonce = request.query_params.get("nonce", "")
+        if not NONCE.match(nonce):
+            message = f"The nonce is {nonce!r:.40}; expected 32 to 128 hexadecimal digits."
+            raise RequestError(message)
+        return json_response(
+            {"proof": identity_proof(self._services.access.token, nonce), "version": VERSION}
+        )
+
+    async def model(self, request: Request) -> Response:
+        loaded = await self._loaded(request)
+        versions = await asyncio.to_thread(self._registry.versions, loaded.name)
+        return json_response(_metadata(loaded, versions))
+
+    async def model_ready(self, request: Request) -> Response:
+        loaded = await self._loaded(request)
+        return json_response({"name": loaded.name, "ready": True})
+
+    async def models(self, _: Request) -> Response:
+        return json_response({"models": await asyncio.to_thread(self._listing)})
+
+    async def _loaded(self, request: Request) -> LoadedModel:
+        name = request.path_params["name"]
+        principal_of(request.scope).require("predict", name)
+        choice = await asyncio.to_thread(
+            self._services.traffic.choose, name, request.path_params.get("version")
+        )
+        return await self._services.models.get(name, choice.version)
+
+    def _listing(self) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "versions": [str(each) for each in self._registry.versions(name)]}
+            for name in self._registry.names()
+        ]
+
+
+def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:
+    manifest = loaded.manifest
+    example = list(loaded.example) if len(loaded.example) <= LARGEST_EXAMPLE_SHOWN else None
+    return {
+        "name": loaded.name,
+        "versions": [str(version) for version in versions],
+        "platform": PLATFORMS[manifest.programs[0].format],
+        **manifest.signature.to_json(),
+        "parameters": {
+            "version": str(loaded.version),
+            "framework": f"{manifest.framework.name} {manifest.framework.version}",
+            "kind": manifest.task.kind,
+            "labels": list(manifest.task.labels),
+            "features": manifest.provenance.get("features", []),
+            "metrics": dict(manifest.metrics),
+            "example": example,
+        },
+    }

@@ -1,0 +1,45 @@
+"""What the server's routes share: the models, who may use them, and which version answers."""
+
+import dataclasses
+from pathlib import Path
+
+from maasnb.registry.models import open_registry
+from maasnb.serve.access import Access
+from maasnb.serve.models import Models
+from maasnb.serve.tokens import workspace_token
+from maasnb.serve.traffic import Traffic
+
+__all__ = ["Services", "open_services"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Hand the parts of a server to its routes.
+
+    Attributes:
+        models: the models that are served.
+        access: the tokens that are known.
+        traffic: which version answers which request.
+    """
+
+    models: Models
+    access: Access
+    traffic: Traffic
+
+
+def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
+    """Return the parts of a workspace's server.
+
+    Args:
+        workspace: the folder with the registry and the token.
+        formats: the program formats that may run.
+
+    Raises:
+        WorkspaceError: the workspace cannot be written.
+    """
+    registry = open_registry(workspace)
+    return Services(
+        models=Models(registry, formats),
+        access=Access(workspace_token(workspace)),
+        traffic=Traffic(registry),
+    )
