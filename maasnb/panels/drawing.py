@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLUE",
+    "COLOURS",
     "DASHES",
     "GREEN",
     "HEALTHY_RATIOS",

@@ -13,7 +13,6 @@ from maasnb.panels.drawing import (
     DASHES,
     GREEN,
     HEALTHY_RATIOS,
-    INK,
     MOST_LINES,
     MOST_POINTS,
     STYLE,
@@ -27,6 +26,7 @@ from maasnb.panels.drawing import (
     png,
     smoothed,
 )
+from maasnb.panels.evaluations import evaluation_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,37 +106,6 @@ def gradients_figure(
         for each in axes:
             each.set_xlabel("step")
             each.set_xlim(0, max(*steps, 1))
-        finish(figure)
-    return figure
-
-
-def confusion_figure(counts: np.ndarray, labels: Sequence[str], title: str) -> "Figure":
-    """Draw a confusion matrix: a row a true class, a column a predicted one.
-
-    Args:
-        counts: [classes, classes], how many examples.
-        labels: the classes' names.
-        title: the picture's title.
-    """
-    from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
-
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.6 + 0.3 * len(labels)
-    with rc_context(STYLE):
-        figure, (axes,) = new_panels(1, width=size + 0.5, height=size)
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        axes.grid(visible=False)
-        for row, column in np.argwhere(counts > 0):
-            ink = "white" if share[row, column] > 0.55 else INK
-            axes.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", color=ink)
-        turned = 45 if max(map(len, labels), default=0) > 3 else 0
-        axes.set_xticks(
-            range(len(labels)), labels, rotation=turned, ha="right" if turned else "center"
-        )
-        axes.set_yticks(range(len(labels)), labels)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        figure.suptitle(title, x=0.008, ha="left", fontsize=10)
         finish(figure)
     return figure
 
@@ -234,14 +203,6 @@ def _gradients_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, b
     )
 
 
-def _confusion_of(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
-    counts = report.data.get("confusion")
-    if counts is None:
-        return None
-    labels = [str(label) for label in report.data.get("labels", range(len(counts)))]
-    return confusion_figure(np.asarray(counts), labels, "true and predicted classes")
-
-
 def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attributes
     data = report.data
     return rates_figure(data["lr"], data["loss"], data["smoothed"], report.values["lr"])
@@ -250,7 +211,7 @@ def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attri
 _REPORTS = {
     "comparison": comparison_figure,
     "diagnosis": diagnosis_figure,
-    "evaluation": _confusion_of,
+    "evaluation": evaluation_figure,
     "examples": examples_figure,
     "find_lr": _rates_of,
     "gradients": _gradients_of,

@@ -3,6 +3,8 @@
 The numbers are scikit-learn's.
 """
 
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ __all__ = ["evaluate"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_RATES = np.linspace(0, 1, 201)
+"""The false positive rates that ROC curves are held at."""
+
 
 def evaluate(run: Run, data: Data | Split | None = None) -> Report:
     """Judge a run's model on data that it has not learnt from.
@@ -27,8 +32,10 @@ def evaluate(run: Run, data: Data | Split | None = None) -> Report:
             taken; by default the run's own test split.
 
     Returns:
-        The report: accuracy, precision, recall, F1 and the confusion matrix of a classification;
-        mean absolute and squared error and R2 of a regression.
+        The report: accuracy, precision, recall and F1 (means over the classes, plain and weighted
+        by examples), log loss, area under the ROC curve and the confusion matrix of a
+        classification; also perplexity and bits of one with a class at each position; mean
+        absolute and squared error and R2 of a regression.
 
     Raises:
         DataError: there are no examples, or they do not have the shape, the kind or the classes of
@@ -92,11 +99,16 @@ def _check_targets(trained: Data, split: Split) -> None:
         raise DataError(message)
 
 
-def _regression(run: Run, outputs: Array, y: Array) -> Report:
+def _scikit_learn() -> ModuleType:
     try:
         from sklearn import metrics  # noqa: PLC0415 - only this verb needs it
     except ImportError as error:
         raise missing_package("Evaluating", "sklearn", "notebook") from error
+    return metrics
+
+
+def _regression(run: Run, outputs: Array, y: Array) -> Report:
+    metrics = _scikit_learn()
     mse = float(metrics.mean_squared_error(y, outputs))
     values = {
         "mae": float(metrics.mean_absolute_error(y, outputs)),
@@ -115,35 +127,82 @@ def _regression(run: Run, outputs: Array, y: Array) -> Report:
 
 
 def _classification(run: Run, outputs: Array, y: Array) -> Report:
-    try:
-        from sklearn import metrics  # noqa: PLC0415 - only this verb needs it
-    except ImportError as error:
-        raise missing_package("Evaluating", "sklearn", "notebook") from error
-    labels, found = run.task.labels, classes_of(outputs).reshape(-1)
-    y = y.reshape(-1)  # each position of a sequence is an example
+    metrics = _scikit_learn()
+    labels = run.task.labels
+    # Each position of a sequence is an example.
+    found, probabilities = classes_of(outputs).reshape(-1), _of_all_classes(outputs)
+    y = y.reshape(-1)
     numbers = np.arange(len(labels))
-    scores = metrics.precision_recall_fscore_support(
-        y,
-        found,
-        labels=numbers,
-        zero_division=0,  # pyright: ignore[reportArgumentType] - guessed from the default, "warn"
-    )
+    scores = metrics.precision_recall_fscore_support(y, found, labels=numbers, zero_division=0)
     precision, recall, f1, support = (np.asarray(score) for score in scores)
-    accuracy = float(np.mean(found == y))
+    values = {"accuracy": float(np.mean(found == y))}
+    for ending, weights in (("", None), ("_weighted", support)):
+        for name, score in (("precision", precision), ("recall", recall), ("f1", f1)):
+            values[name + ending] = float(np.average(score, weights=weights))
+    values["log_loss"] = float(metrics.log_loss(y, probabilities, labels=numbers))
+    if run.task.positions:
+        values["perplexity"] = float(np.exp(values["log_loss"]))
+        values["bits"] = values["log_loss"] / float(np.log(2))
+    curves = {} if run.task.positions else _curves(metrics, y, probabilities)
+    if curves:
+        values["roc_auc"] = _area(metrics, y, probabilities)
     rows = [
         (label, f"{precision[n]:.2f}", f"{recall[n]:.2f}", f"{f1[n]:.2f}", str(int(support[n])))
         for n, label in enumerate(labels)
     ]
-    p, r, f = (float(score.mean()) for score in (precision, recall, f1))
-    rows.append(("mean", f"{p:.2f}", f"{r:.2f}", f"{f:.2f}", str(len(y))))
+    means = (f"{values[name]:.2f}" for name in ("precision", "recall", "f1"))
+    rows.append(("mean", *means, str(len(y))))
     return Report(
         kind="evaluation",
-        title=f"The run {run.name!r} on {len(y)} examples: accuracy {accuracy:.2f}",
+        title=f"The run {run.name!r} on {len(y)} examples: accuracy {values['accuracy']:.2f}",
         columns=("class", "precision", "recall", "F1", "examples"),
         rows=rows,
-        values={"accuracy": accuracy, "precision": p, "recall": r, "f1": f},
+        notes=[_note(values)],
+        values=values,
         data={
             "confusion": np.asarray(metrics.confusion_matrix(y, found, labels=numbers)),
             "labels": np.array(labels),
+            **curves,
         },
     )
+
+
+def _of_all_classes(outputs: Array) -> Array:
+    """Return a probability for each class [n, classes], in float64, that add up to 1."""
+    flat = outputs.reshape(-1, outputs.shape[-1]).astype(np.float64)
+    if flat.shape[1] == 1:
+        flat = np.concatenate([1 - flat, flat], axis=1)
+    return flat / flat.sum(axis=1, keepdims=True)
+
+
+def _curves(metrics: ModuleType, y: Array, probabilities: Array) -> dict[str, Array]:
+    """Return each class's ROC curve at common false positive rates.
+
+    Two classes have one curve, of the second. Nothing where a class has no example, or all.
+    """
+    classes = probabilities.shape[1]
+    if len(np.unique(y)) < classes:
+        return {}
+    curves = []
+    for number in range(classes) if classes > 2 else (1,):
+        false, true, _ = metrics.roc_curve(y == number, probabilities[:, number])
+        curves.append(np.interp(_RATES, false, true))
+    return {"roc_rates": _RATES, "roc": np.array(curves)}
+
+
+def _area(metrics: ModuleType, y: Array, probabilities: Array) -> float:
+    """Return the area under the ROC curve: of the second of two, or the mean of each one's."""
+    given = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+    return float(metrics.roc_auc_score(y, given, multi_class="ovr"))
+
+
+def _note(values: Mapping[str, float]) -> str:
+    names = {
+        "roc_auc": "area under the ROC curve",
+        "log_loss": "log loss",
+        "perplexity": "perplexity",
+        "bits": "bits a position",
+        "f1_weighted": "F1 weighted by examples",
+    }
+    shown = [f"{said} {values[name]:.2f}" for name, said in names.items() if name in values]
+    return f"{', '.join(shown)}."

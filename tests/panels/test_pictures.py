@@ -96,6 +96,16 @@ def test_drawing_never_loads_pyplot():
     [
         ("evaluation", {"confusion": np.array([[5, 1], [0, 6]]), "labels": np.array(["a", "b"])}),
         (
+            "evaluation",
+            {
+                "confusion": np.eye(60, dtype=int),
+                "labels": np.array(list(map(str, range(60)))),
+                "roc_rates": np.array([0.0, 0.5, 1.0]),
+                "roc": np.tile([0.0, 0.8, 1.0], (60, 1)),
+            },
+        ),
+        ("evaluation", {"targets": np.eye(9)[:, :2], "outputs": np.full((9, 2), 0.1)}),
+        (
             "gradients",
             {
                 "steps": np.array([1, 2]),

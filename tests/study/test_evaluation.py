@@ -1,5 +1,6 @@
 """`mb.evaluate`: the numbers are those of scikit-learn for what the run predicts."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -178,3 +179,76 @@ def test_without_scikit_learn_the_pip_command_is_named(classifier, regressor, mo
     for run in (classifier, regressor):
         with pytest.raises(MissingPackageError, match=r"Evaluating needs .*%pip install 'maasnb"):
             evaluate(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [
+        ("precision_weighted", metrics.precision_score),
+        ("recall_weighted", metrics.recall_score),
+        ("f1_weighted", metrics.f1_score),
+    ],
+)
+def test_weighted_scores_count_the_examples_of_each_class(classifier, name, score):
+    found, true = found_and_true(classifier, classifier.data.train)
+    expected = score(true, found, average="weighted", labels=[0, 1, 2], zero_division=0)
+    assert evaluate(classifier, classifier.data.train)[name] == pytest.approx(expected)
+
+
+def test_the_log_loss_is_the_mean_surprise_at_the_true_class(classifier):
+    split = classifier.data.train
+    surprise = -np.log(classifier.predict(split.x)[np.arange(len(split)), split.y])
+    expected = pytest.approx(surprise.mean(), rel=1e-5)
+    assert evaluate(classifier, split)["log_loss"] == expected
+
+
+def ranked_right(scores, true):
+    """The part of the pairs of one true and one other example whose scores are in order."""
+    pairs = scores[true][:, None] - scores[~true][None, :]
+    return float((pairs > 0).mean() + (pairs == 0).mean() / 2)
+
+
+def test_the_area_under_the_roc_curve_is_the_part_of_pairs_in_order(classifier):
+    split = classifier.data.train
+    probabilities = classifier.predict(split.x)
+    areas = [ranked_right(probabilities[:, n], split.y == n) for n in range(3)]
+    report = evaluate(classifier, split)
+    assert report["roc_auc"] == pytest.approx(np.mean(areas))
+    assert report.data["roc"].shape == (3, len(report.data["roc_rates"]))
+    drawn = np.trapezoid(report.data["roc"], report.data["roc_rates"], axis=1)
+    np.testing.assert_allclose(drawn, areas, atol=0.01)
+
+
+def test_of_two_classes_the_second_has_the_curve(trained):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    run = trained(data(x, x[:, 0] > 0), Dense(1))
+    split = run.data.train
+    report = evaluate(run, split)
+    area = ranked_right(run.predict(split.x)[:, 0], split.y == 1)
+    assert report["roc_auc"] == pytest.approx(area)
+    assert len(report.data["roc"]) == 1
+
+
+def test_where_a_class_has_no_example_there_is_no_roc_curve(classifier):
+    split = classifier.data.train
+    report = evaluate(classifier, dataclasses.replace(split, **part_of(split, split.y != 0)))
+    assert "roc_auc" not in report.values
+    assert "roc" not in report.data
+
+
+def part_of(split, rows):
+    arrays = {field.name: getattr(split, field.name) for field in dataclasses.fields(split)}
+    return {
+        name: array[rows] if isinstance(array, np.ndarray) and len(array) == len(rows) else array
+        for name, array in arrays.items()
+    }
+
+
+def test_a_class_at_each_position_has_perplexity_and_bits(trained):
+    x = np.random.default_rng(0).normal(size=(40, 5, 4))
+    run = trained(data(x, x[..., :3].argmax(axis=-1), labels=["a", "b", "c"]))
+    split, report = run.data.test, evaluate(run)
+    chosen = np.take_along_axis(run.predict(split.x), split.y[..., None], axis=-1)
+    assert report["perplexity"] == pytest.approx(np.exp(-np.log(chosen).mean()), rel=1e-5)
+    assert report["bits"] == pytest.approx(-np.log2(chosen).mean(), rel=1e-5)
+    assert report.data["confusion"].sum() == split.y.size
