@@ -34,6 +34,7 @@ __all__ = [
     "json_response",
     "read_body",
     "send_json",
+    "status_of",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -113,13 +114,18 @@ async def send_json(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def status_of(error: Exception) -> int:
+    """Return the HTTP status that an error is answered with; 500 for one that nobody foresaw."""
+    if isinstance(error, BodyTooLargeError):
+        return 413
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
 def failure(error: Exception) -> tuple[int, bytes]:
     """Return the status and the body that say why a request failed."""
-    if isinstance(error, BodyTooLargeError):
-        return 413, encode({"error": str(error)})
-    for kind, status in STATUS.items():
-        if isinstance(error, kind):
-            return status, encode({"error": str(error)})
+    status = status_of(error)
+    if status != 500:
+        return status, encode({"error": str(error)})
     LOG.error("A request failed", exc_info=error)
     reason = str(error) if isinstance(error, MaasError) else f"{type(error).__name__}"
     message = f"The server failed while answering ({reason}); its log says more."

@@ -40,9 +40,12 @@ class Application:
         except DisconnectedError:
             return
         except HTTPException as error:
+            self._services.counters.fail(error.status_code)
             await send_json(send, error.status_code, _no_route(scope))
         except Exception as error:  # noqa: BLE001 - every failure is answered in words
-            await send_json(send, *failure(error))
+            status, body = failure(error)
+            self._services.counters.fail(status)
+            await send_json(send, status, body)
 
 
 def _no_route(scope: Scope) -> bytes:

@@ -5,12 +5,15 @@ Small answers are computed on the event loop, where that costs less than handing
 
 import asyncio
 import re
+from time import perf_counter
 
 from maasnb.errors import RequestError
+from maasnb.runtimes.protocol import Array
 from maasnb.serve.access import principal_of
-from maasnb.serve.answers import Receive, Scope, header, read_body
+from maasnb.serve.answers import Receive, Scope, header, read_body, status_of
+from maasnb.serve.models import LoadedModel
 from maasnb.serve.services import Services
-from maasnb.serve.wire import decode_infer, encode_infer
+from maasnb.serve.wire import InferRequest, decode_infer, encode_infer
 
 __all__ = ["INFER_PATH", "infer"]
 
@@ -41,13 +44,26 @@ async def infer(
         message = "Binary tensor data is not spoken here; expected 'data' as a JSON list."
         raise RequestError(message)
     body = await read_body(scope, receive, INFER_LIMIT_BYTES)
+    # From here on the time is the server's, not the sender's.
+    started = perf_counter()
     choice = services.traffic.choose(name, segment)
     models = services.models
     loaded = models.ready(name, choice.version) or await models.get(name, choice.version)
-    request = decode_infer(body, loaded.manifest.signature)
+    counts = services.counters.of(loaded.name, loaded.version)
+    try:
+        request = decode_infer(body, loaded.manifest.signature)
+        arrays = await _run(loaded, request)
+        counts.ran(request.rows)
+        answer = encode_infer(loaded.name, loaded.version, request, arrays)
+    except Exception as error:
+        counts.count(perf_counter() - started, 0, status_of(error))
+        raise
+    counts.count(perf_counter() - started, request.rows, 200)
+    return answer
+
+
+async def _run(loaded: LoadedModel, request: InferRequest) -> dict[str, Array]:
     numbers = sum(array.size for array in request.inputs.values())
     if loaded.inline(request.rows, numbers):
-        arrays = loaded.served.answer(request.inputs)
-    else:
-        arrays = await asyncio.to_thread(loaded.served.answer, request.inputs)
-    return encode_infer(loaded.name, loaded.version, request, arrays)
+        return loaded.served.answer(request.inputs)
+    return await asyncio.to_thread(loaded.served.answer, request.inputs)

@@ -53,6 +53,11 @@ class Models:
         )
         self._loading = asyncio.Lock()
 
+    @property
+    def count(self) -> int:
+        """Return how many versions are in memory."""
+        return len(self._loaded)
+
     def ready(self, name: str, version: int) -> LoadedModel | None:
         """Return a model if it is in memory."""
         key = (name, version)

@@ -5,6 +5,7 @@ from starlette.routing import Router
 from maasnb.serve.publishing import routes as publishing_routes
 from maasnb.serve.queries import routes as query_routes
 from maasnb.serve.services import Services
+from maasnb.serve.watching import routes as watching_routes
 
 __all__ = ["PUBLIC_PATHS", "make_router"]
 
@@ -14,4 +15,10 @@ PUBLIC_PATHS = frozenset({"/v2/health/live", "/v2/health/ready", "/maas/v1/ident
 
 def make_router(services: Services) -> Router:
     """Return the router of everything but inference."""
-    return Router(routes=[*query_routes(services), *publishing_routes(services)])
+    return Router(
+        routes=[
+            *query_routes(services),
+            *publishing_routes(services),
+            *watching_routes(services),
+        ]
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from maasnb.registry.models import open_registry
 from maasnb.serve.access import Access
+from maasnb.serve.counters import Counters
 from maasnb.serve.models import Models
 from maasnb.serve.tokens import workspace_token
 from maasnb.serve.traffic import Traffic
@@ -20,11 +21,13 @@ class Services:
         models: the models that are served.
         access: the tokens that are known.
         traffic: which version answers which request.
+        counters: what was asked and answered so far.
     """
 
     models: Models
     access: Access
     traffic: Traffic
+    counters: Counters
 
 
 def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
@@ -42,4 +45,5 @@ def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
         models=Models(registry, formats),
         access=Access(workspace_token(workspace)),
         traffic=Traffic(registry),
+        counters=Counters(),
     )
