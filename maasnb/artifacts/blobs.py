@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from types import ModuleType
@@ -15,6 +16,7 @@ __all__ = ["Blob", "arrays_from_bytes", "bytes_from_arrays", "check_digest", "di
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+LARGEST_HEADER_BYTES = 16 << 20
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -78,6 +80,7 @@ def arrays_from_bytes(content: bytes) -> dict[str, Array]:
     """
     load = _safetensors().load
     try:
+        _check_names(content)
         return load(content)
     except Exception as error:
         message = (
@@ -85,6 +88,22 @@ def arrays_from_bytes(content: bytes) -> dict[str, Array]:
             "publishing wrote. Publish the run again."
         )
         raise ArtifactError(message) from error
+
+
+def _check_names(content: bytes) -> None:
+    """Refuse a header that names an array twice; safetensors would take the last one."""
+    size = int.from_bytes(content[:8], "little")
+    if size > LARGEST_HEADER_BYTES:
+        message = f"its header has {size} bytes, more than {LARGEST_HEADER_BYTES}"
+        raise ValueError(message)
+
+    def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(pairs)) != len(pairs):
+            message = "its header names an array twice"
+            raise ValueError(message)
+        return dict(pairs)
+
+    json.loads(content[8 : 8 + size], object_pairs_hook=named_once)
 
 
 def _safetensors() -> ModuleType:

@@ -1,14 +1,15 @@
 """The manifest: what an artifact holds and promises, as JSON that is checked when it is read.
 
 The manifest names every blob by digest, so its own bytes fix the whole artifact. The same run gives
-the same bytes: keys are sorted and no time stands in it.
+the same bytes: keys are sorted and no time stands in it. A reader believes nothing: sizes, names,
+depth and every field are checked, and a field that it does not know is refused.
 """
 
 import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from maasnb.artifacts.blobs import Blob, check_digest
@@ -19,6 +20,7 @@ from maasnb.tensors import Signature, Tensor
 
 __all__ = [
     "FORMATS",
+    "LARGEST_MANIFEST_BYTES",
     "SCHEMA_VERSION",
     "Framework",
     "Manifest",
@@ -30,10 +32,29 @@ __all__ = [
 SCHEMA_VERSION = 1
 FORMATS = ("onnx", "stablehlo")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-LARGEST_BLOB_BYTES = 1 << 40
+LARGEST_MANIFEST_BYTES = 8 << 20
+LARGEST_BLOB_BYTES = 1 << 36
+LARGEST_TEXT_BYTES = 4 << 20
+"""So large may a card or a summary be."""
+DEEPEST = 32
+"""So many brackets inside one another; what maasnb writes has about six."""
 LARGEST_DIMENSION = 1 << 31
 LARGEST_EXAMPLE = 1 << 28
 MOST_LABELS = 100_000
+REQUIRED = (
+    "schema",
+    "name",
+    "framework",
+    "signature",
+    "recipe",
+    "task",
+    "metrics",
+    "provenance",
+    "programs",
+    "weights",
+    "golden",
+)
+OPTIONAL = ("card", "summary", "generation")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +88,9 @@ class Manifest:
         programs: the model as programs, the preferred one first.
         weights: the model's weights, safetensors.
         golden: a few raw examples and their outputs, safetensors; a server must reproduce them.
+        card: what a person should know of the model, Markdown; None where none was written.
+        summary: how the training data was distributed, JSON; None where that is not known.
+        generation: how the model is asked to write on, as JSON data; None where it does not.
     """
 
     name: str
@@ -79,6 +103,9 @@ class Manifest:
     programs: tuple[ProgramEntry, ...]
     weights: Blob
     golden: Blob
+    card: Blob | None = None
+    summary: Blob | None = None
+    generation: Mapping[str, Any] | None = None
 
     @property
     def input(self) -> Tensor:
@@ -93,8 +120,9 @@ class Manifest:
     @property
     def blobs(self) -> tuple[Blob, ...]:
         """Return every blob that the artifact needs, each once."""
-        all_blobs = (*(program.blob for program in self.programs), self.weights, self.golden)
-        return tuple({blob.digest: blob for blob in all_blobs}.values())
+        programs = (program.blob for program in self.programs)
+        all_blobs = (*programs, self.weights, self.golden, self.card, self.summary)
+        return tuple({blob.digest: blob for blob in all_blobs if blob is not None}.values())
 
     def program(self, formats: Sequence[str]) -> ProgramEntry | None:
         """Return the first program in one of these formats."""
@@ -102,6 +130,11 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON data."""
+        extras = {
+            "card": self.card and self.card.to_json(),
+            "summary": self.summary and self.summary.to_json(),
+            "generation": None if self.generation is None else dict(self.generation),
+        }
         return {
             "schema": SCHEMA_VERSION,
             "name": self.name,
@@ -116,6 +149,7 @@ class Manifest:
             ],
             "weights": self.weights.to_json(),
             "golden": self.golden.to_json(),
+            **{name: extra for name, extra in extras.items() if extra is not None},
         }
 
     def to_bytes(self) -> bytes:
@@ -134,10 +168,16 @@ class Manifest:
         """Read a manifest, which may come from anybody.
 
         Raises:
-            ArtifactError: it is no JSON, of another schema, or a field is missing or wrong.
+            ArtifactError: it is no JSON, too large or too deep, of another schema, or a field is
+                missing, wrong or not known.
         """
+        if len(content) > LARGEST_MANIFEST_BYTES:
+            message = (
+                f"The manifest has {len(content)} bytes; expected at most {LARGEST_MANIFEST_BYTES}."
+            )
+            raise ArtifactError(message)
         try:
-            return _read(json.loads(content))
+            return _read(_parse(content))
         except ArtifactError:
             raise
         except (
@@ -186,6 +226,34 @@ def clean_json(value: object) -> object:
     return value
 
 
+def _parse(content: bytes) -> object:
+    """Return JSON data in which no name stands twice and nothing is deeper than `DEEPEST`."""
+    data = json.loads(content, object_pairs_hook=_named_once, parse_constant=_no_number)
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(DEEPEST):
+        if not level:
+            return data
+        inside = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [each for some in inside for each in some if isinstance(each, dict | list)]
+    message = f"The manifest is nested more than {DEEPEST} deep; expected one of maasnb's own."
+    raise ArtifactError(message)
+
+
+def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        message = f"The manifest names {twice!r:.80} twice; expected each name once."
+        raise ArtifactError(message)
+    return data
+
+
+def _no_number(word: str) -> object:
+    message = f"The manifest holds {word}, which is no number in JSON."
+    raise ArtifactError(message)
+
+
 def _read(data: object) -> Manifest:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
@@ -194,7 +262,8 @@ def _read(data: object) -> Manifest:
             "Use the same version of maasnb on both sides."
         )
         raise ArtifactError(message)
-    framework = data["framework"]
+    _fields(data, REQUIRED, OPTIONAL)
+    framework = _fields(data["framework"], ("name", "version"))
     return Manifest(
         name=check_name(_text(data["name"])),
         framework=Framework(name=_text(framework["name"]), version=_text(framework["version"])),
@@ -206,6 +275,9 @@ def _read(data: object) -> Manifest:
         programs=_programs(data["programs"]),
         weights=_blob(data["weights"]),
         golden=_blob(data["golden"]),
+        card=_blob(data["card"], LARGEST_TEXT_BYTES) if "card" in data else None,
+        summary=_blob(data["summary"], LARGEST_TEXT_BYTES) if "summary" in data else None,
+        generation=_mapping(data["generation"]) if "generation" in data else None,
     )
 
 
@@ -226,26 +298,46 @@ def _mapping(value: object) -> dict[str, Any]:
     return value
 
 
+def _fields(value: object, required: Sequence[str], optional: Collection[str] = ()) -> Any:  # noqa: ANN401 - JSON
+    """Return an object that has all the required fields and none that is not known."""
+    fields = _mapping(value)
+    missing = [name for name in required if name not in fields]
+    unknown = [name for name in fields if name not in required and name not in optional]
+    if missing or unknown:
+        wrong = f"lacks the field {missing[0]!r}" if missing else f"has a field {unknown[0]!r:.80}"
+        message = (
+            f"The manifest {wrong} that this maasnb {'needs' if missing else 'does not know'}; "
+            f"expected {', '.join(required)}. Use the same version of maasnb on both sides."
+        )
+        raise ArtifactError(message)
+    return fields
+
+
 def _count(value: object, largest: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
         raise _expected(f"a whole number from 0 to {largest}", value)
     return value
 
 
-def _blob(value: object) -> Blob:
-    fields = _mapping(value)
-    size = _count(fields["size_bytes"], LARGEST_BLOB_BYTES)
+def _blob(value: object, largest: int = LARGEST_BLOB_BYTES) -> Blob:
+    fields = _fields(value, ("digest", "size_bytes"))
+    size = _count(fields["size_bytes"], largest)
     return Blob(digest=check_digest(_text(fields["digest"])), size_bytes=size)
 
 
 def _programs(value: object) -> tuple[ProgramEntry, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= len(FORMATS):
         raise _expected("a list of one or two programs", value)
-    programs = tuple(ProgramEntry(format=_text(each["format"]), blob=_blob(each)) for each in value)
+    programs = []
+    for each in value:
+        blob = dict(_fields(each, ("format", "digest", "size_bytes")))
+        programs.append(ProgramEntry(format=_text(blob.pop("format")), blob=_blob(blob)))
     for program in programs:
         if program.format not in FORMATS:
             raise _expected(f"a program format ({' or '.join(FORMATS)})", program.format)
-    return programs
+    if len({program.format for program in programs}) != len(programs):
+        raise _expected("one program of each format", value)
+    return tuple(programs)
 
 
 def _metrics(value: object) -> dict[str, float | None]:
@@ -269,9 +361,14 @@ def _task(value: object) -> Task:
 
 
 def _signature(value: object) -> Signature:
-    signature = Signature.from_json(_mapping(value))
-    if len(signature.inputs) != 1 or len(signature.outputs) != 1:
-        raise _expected("a signature with one input and one output", value)
+    sides = _fields(value, ("inputs", "outputs"))
+    for side in ("inputs", "outputs"):
+        if not isinstance(sides[side], list) or len(sides[side]) != 1:
+            raise _expected("a signature with one input and one output", value)
+        _fields(sides[side][0], ("name", "datatype", "shape"))
+    signature = Signature.from_json(sides)
+    if signature.inputs[0].name == signature.outputs[0].name:
+        raise _expected("an output with another name than the input", value)
     if signature.outputs[0].datatype != "FP32":
         raise _expected("an output of the datatype FP32", signature.outputs[0].datatype)
     for tensor in (*signature.inputs, *signature.outputs):

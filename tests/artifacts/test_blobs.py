@@ -34,10 +34,54 @@ def lying_header():
     return len(header).to_bytes(8, "little") + header + b"\0" * 16
 
 
+def twice():
+    header = (
+        b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},'
+        b'"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}'
+    )
+    return len(header).to_bytes(8, "little") + header + b"\0" * 8
+
+
+def overlapping():
+    header = (
+        b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},'
+        b'"b":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}'
+    )
+    return len(header).to_bytes(8, "little") + header + b"\0" * 8
+
+
+def truncated():
+    return bytes_from_arrays({"a": np.arange(100.0)})[:-1]
+
+
+def with_a_tail():
+    return bytes_from_arrays({"a": np.arange(100.0)}) + b"tail"
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"junk", b"\x80\x04\x95pickle", b"\xff" * 64, lying_header()],
-    ids=["empty", "junk", "pickle", "huge-header", "lying-shape"],
+    [
+        b"",
+        b"junk",
+        b"\x80\x04\x95pickle",
+        b"\xff" * 64,
+        lying_header(),
+        twice(),
+        overlapping(),
+        truncated(),
+        with_a_tail(),
+    ],
+    ids=[
+        "empty",
+        "junk",
+        "pickle",
+        "huge-header",
+        "lying-shape",
+        "twice",
+        "overlapping",
+        "truncated",
+        "with-a-tail",
+    ],
 )
 def test_bytes_that_are_no_safetensors_are_refused(content):
     with pytest.raises(ArtifactError, match="are not safetensors"):
