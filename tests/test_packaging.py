@@ -2,7 +2,10 @@
 
 import os
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,26 @@ def test_every_dependency_has_its_line_in_the_decisions():
     groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
     names = {re.split(r"[\[<>=; ]", text)[0] for group in groups for text in group} - {"maasnb"}
     assert [name for name in sorted(names) if not re.search(rf"^\| {name}\b", table, re.M)] == []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel as pip would, without Node and without the network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_brings_the_kernel_to_where_jupyter_looks(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    spec = {name.partition("/data/share/jupyter/kernels/")[2] for name in names} - {""}
+    assert spec == {f"maasnb/{name}" for name in os.listdir(ROOT / "extension/kernels/maasnb")}
+
+
+def test_the_wheel_is_small_and_holds_the_front_end_built(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"maasnb/panels/static/training.js", "maasnb/py.typed"} <= set(names)
+    assert [name for name in names if "node_modules" in name or name.endswith(".ts")] == []
+    assert wheel.stat().st_size <= 1.5e6
