@@ -5,8 +5,8 @@ from pathlib import Path
 
 from maasnb.registry.models import open_registry
 from maasnb.serve.access import Access
+from maasnb.serve.audit import AuditLog
 from maasnb.serve.models import Models
-from maasnb.serve.tokens import workspace_token
 from maasnb.serve.traffic import Traffic
 
 __all__ = ["Services", "open_services"]
@@ -20,11 +20,13 @@ class Services:
         models: the models that are served.
         access: the tokens that are known.
         traffic: which version answers which request.
+        audit: where changes are written down.
     """
 
     models: Models
     access: Access
     traffic: Traffic
+    audit: AuditLog
 
 
 def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
@@ -40,6 +42,7 @@ def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
     registry = open_registry(workspace)
     return Services(
         models=Models(registry, formats),
-        access=Access(workspace_token(workspace)),
+        access=Access(workspace),
         traffic=Traffic(registry),
+        audit=AuditLog(workspace),
     )
