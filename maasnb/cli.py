@@ -1,16 +1,18 @@
-"""The command line: `maasnb serve`, `maasnb doctor`, `maasnb --version`."""
+"""The command line: `maasnb serve`, `token`, `audit`, `doctor` and `--version`."""
 
 import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from maasnb.commands.audit import add_audit
+from maasnb.commands.places import add_workspace, workspace_of
+from maasnb.commands.tokens import add_token
 from maasnb.errors import MaasError
 from maasnb.serve.server import ServerOptions, run_server
 from maasnb.serve.tokens import TOKEN_FILE
-from maasnb.settings import VERSION, workspace
+from maasnb.settings import VERSION
 
 __all__ = ["main", "make_parser"]
 
@@ -46,12 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--port", type=int, default=8080, help="port, 0 for a free one (%(default)s)"
     )
-    serve.add_argument(
-        "--workspace",
-        type=Path,
-        default=None,
-        help="folder of models and token (MAASNB_HOME or ./maas)",
-    )
+    add_workspace(serve)
     serve.add_argument(
         "--runtimes",
         default="onnx",
@@ -65,6 +62,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(command=_serve)
 
+    add_token(commands)
+    add_audit(commands)
+
     doctor = commands.add_parser(
         "doctor", help="report what works here, with a fix for what does not"
     )
@@ -76,7 +76,7 @@ def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    home = (options.workspace or workspace()).expanduser().absolute()
+    home = workspace_of(options)
 
     def announce(url: str) -> None:
         if options.embedded:

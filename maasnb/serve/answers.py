@@ -1,7 +1,8 @@
 """Reading a request's body within limits, and answering over bare ASGI."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import math
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -33,6 +34,7 @@ __all__ = [
     "header",
     "json_response",
     "read_body",
+    "retry_headers",
     "send_json",
     "status_of",
 ]
@@ -105,9 +107,11 @@ def json_response(data: Mapping[str, Any], status: int = 200) -> Response:
     return Response(encode(data), status, media_type="application/json")
 
 
-async def send_json(send: Send, status: int, body: bytes) -> None:
-    """Answer with JSON bytes."""
-    headers = [JSON_TYPE, (b"content-length", str(len(body)).encode())]
+async def send_json(
+    send: Send, status: int, body: bytes, more: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer with JSON bytes, and with more headers where there are any."""
+    headers = [JSON_TYPE, (b"content-length", str(len(body)).encode()), *more]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -130,6 +134,13 @@ def failure(error: Exception) -> tuple[int, bytes]:
     reason = str(error) if isinstance(error, MaasError) else f"{type(error).__name__}"
     message = f"The server failed while answering ({reason}); its log says more."
     return 500, encode({"error": message})
+
+
+def retry_headers(error: Exception) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header that says when to ask again, where an error says so."""
+    if not isinstance(error, OverloadError):
+        return ()
+    return ((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()),)
 
 
 def _too_large(size: str, limit_bytes: int) -> BodyTooLargeError:

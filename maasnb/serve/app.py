@@ -6,7 +6,16 @@ token, all else does.
 
 from starlette.exceptions import HTTPException
 
-from maasnb.serve.answers import DisconnectedError, Receive, Scope, Send, failure, send_json
+from maasnb.serve.answers import (
+    DisconnectedError,
+    Receive,
+    Scope,
+    Send,
+    failure,
+    retry_headers,
+    send_json,
+)
+from maasnb.serve.audit import note_failure
 from maasnb.serve.infer import INFER_PATH, infer
 from maasnb.serve.routes import PUBLIC_PATHS, make_router
 from maasnb.serve.services import Services
@@ -35,6 +44,7 @@ class Application:
                 body = await infer(self._services, path[1], path[2], scope, receive)
                 await send_json(send, 200, body)
             else:
+                send = self._services.audit.following(scope, send)
                 # A router that finds "app" raises for an unknown route instead of answering itself.
                 await self._router({**scope, "app": self}, receive, send)
         except DisconnectedError:
@@ -43,9 +53,10 @@ class Application:
             self._services.counters.fail(error.status_code)
             await send_json(send, error.status_code, _no_route(scope))
         except Exception as error:  # noqa: BLE001 - every failure is answered in words
+            note_failure(scope, error)
             status, body = failure(error)
             self._services.counters.fail(status)
-            await send_json(send, status, body)
+            await send_json(send, status, body, retry_headers(error))
 
 
 def _no_route(scope: Scope) -> bytes:

@@ -9,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from maasnb.artifacts.blobs import digest_of
 from maasnb.artifacts.manifest import Manifest
 from maasnb.errors import RequestError
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
+from maasnb.serve.audit import note
 from maasnb.serve.gate import verify
 from maasnb.serve.services import Services
 
@@ -48,6 +50,7 @@ class _Publishing:
 
     async def version(self, request: Request) -> Response:
         name = request.path_params["name"]
+        note(request.scope, "publish", model=name)
         principal_of(request.scope).require("publish", name)
         body = await read_body(request.scope, request.receive, MANIFEST_LIMIT_BYTES)
         manifest = await asyncio.to_thread(Manifest.from_bytes, body)
@@ -56,8 +59,10 @@ class _Publishing:
                 f"The manifest is for {manifest.name!r}, the path for {name!r:.80}; expected one."
             )
             raise RequestError(message)
+        note(request.scope, "publish", digest=digest_of(manifest.to_bytes()))
         await verify(self._services, manifest)
         published = await asyncio.to_thread(self._registry.publish, manifest)
+        note(request.scope, "publish", version=published.version)
         self._services.traffic.forget(name)
         # The next request finds it in memory.
         await self._services.models.get(name, published.version)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from maasnb.errors import RequestError
-from maasnb.serve.access import principal_of
+from maasnb.serve.access import Principal, principal_of
 from maasnb.serve.answers import json_response
 from maasnb.serve.models import LoadedModel
 from maasnb.serve.services import Services
@@ -20,6 +20,7 @@ __all__ = ["routes"]
 
 NONCE = re.compile(r"[0-9a-f]{32,128}\Z")
 LARGEST_EXAMPLE_SHOWN = 1 << 16
+MOST_LINES = 10_000
 PLATFORMS = {"onnx": "onnx_onnxv1", "stablehlo": "jax_stablehlo"}
 
 
@@ -37,6 +38,7 @@ def routes(services: Services) -> list[Route]:
         Route(f"{version}/ready", queries.model_ready),
         Route("/maas/v1/identity", queries.identity),
         Route("/maas/v1/models", queries.models),
+        Route("/maas/v1/audit", queries.audit),
     ]
 
 
@@ -45,7 +47,8 @@ class _Queries:
         self._services = services
         self._registry = services.models.registry
 
-    async def server(self, _: Request) -> Response:
+    async def server(self, request: Request) -> Response:
+        principal_of(request.scope).require("predict")
         return json_response({"name": "maasnb", "version": VERSION, "extensions": []})
 
     async def live(self, _: Request) -> Response:
@@ -72,8 +75,20 @@ class _Queries:
         loaded = await self._loaded(request)
         return json_response({"name": loaded.name, "ready": True})
 
-    async def models(self, _: Request) -> Response:
-        return json_response({"models": await asyncio.to_thread(self._listing)})
+    async def models(self, request: Request) -> Response:
+        principal = principal_of(request.scope)
+        principal.require("predict")
+        return json_response({"models": await asyncio.to_thread(self._listing, principal)})
+
+    async def audit(self, request: Request) -> Response:
+        principal_of(request.scope).require("admin")
+        limit = request.query_params.get("limit", "100")
+        if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST_LINES):
+            message = f"The limit is {limit!r:.40}; expected a number from 1 to {MOST_LINES}."
+            raise RequestError(message)
+        model = request.query_params.get("model")
+        lines = await asyncio.to_thread(self._services.audit.read, int(limit), model)
+        return json_response({"entries": lines})
 
     async def _loaded(self, request: Request) -> LoadedModel:
         name = request.path_params["name"]
@@ -83,10 +98,11 @@ class _Queries:
         )
         return await self._services.models.get(name, choice.version)
 
-    def _listing(self) -> list[dict[str, Any]]:
+    def _listing(self, principal: Principal) -> list[dict[str, Any]]:
         return [
             {"name": name, "versions": [str(each) for each in self._registry.versions(name)]}
             for name in self._registry.names()
+            if principal.sees(name)
         ]
 
 

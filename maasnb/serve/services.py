@@ -6,8 +6,8 @@ from pathlib import Path
 from maasnb.registry.models import open_registry
 from maasnb.serve.access import Access
 from maasnb.serve.counters import Counters
+from maasnb.serve.audit import AuditLog
 from maasnb.serve.models import Models
-from maasnb.serve.tokens import workspace_token
 from maasnb.serve.traffic import Traffic
 
 __all__ = ["Services", "open_services"]
@@ -22,12 +22,14 @@ class Services:
         access: the tokens that are known.
         traffic: which version answers which request.
         counters: what was asked and answered so far.
+        audit: where changes are written down.
     """
 
     models: Models
     access: Access
     traffic: Traffic
     counters: Counters
+    audit: AuditLog
 
 
 def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
@@ -43,7 +45,8 @@ def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
     registry = open_registry(workspace)
     return Services(
         models=Models(registry, formats),
-        access=Access(workspace_token(workspace)),
+        access=Access(workspace),
         traffic=Traffic(registry),
         counters=Counters(),
+        audit=AuditLog(workspace),
     )

@@ -13,9 +13,25 @@ def test_every_route_is_on_the_page(tmp_path):
     assert [path for path in sorted(paths) if f" {path}`" not in PAGE] == []
 
 
+def choices_of(parser):
+    return parser._subparsers._group_actions[0].choices
+
+
+def options_of(parser):
+    return {name for action in parser._actions for name in action.option_strings} - {"-h", "--help"}
+
+
+def test_every_option_of_the_tokens_and_the_audit_log_is_on_the_page():
+    commands = choices_of(make_parser())
+    kinds = choices_of(commands["token"])
+    options = set().union(*map(options_of, (*kinds.values(), commands["audit"])))
+    assert {"--rate", "--lines"} <= options
+    assert [name for name in sorted(options - {"-n"}) if f"`{name}`" not in PAGE] == []
+    assert [name for name in kinds if f"maasnb token {name}" not in PAGE] == []
+
+
 def test_every_option_of_the_server_is_on_the_page():
-    serve = make_parser()._subparsers._group_actions[0].choices["serve"]
-    options = {name for action in serve._actions for name in action.option_strings}
+    options = options_of(choices_of(make_parser())["serve"])
     assert "--runtimes" in options
-    missing = [name for name in sorted(options - {"-h", "--help"}) if f"| `{name}`" not in PAGE]
+    missing = [name for name in sorted(options) if f"| `{name}`" not in PAGE]
     assert missing == []
