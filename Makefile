@@ -13,6 +13,9 @@ STAMP := $(VENV)/.installed
 # The projects that maasnb is measured against stay out of .venv.
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
+# So does the S3 service that the tests run: it wants older packages than the rest.
+MOTO := .venv-moto
+MOTO_STAMP := $(MOTO)/.installed
 # The oldest torch that the lock may name is also the newest: its CPU build is enough for everything.
 TORCH := torch==2.13.0
 
@@ -20,7 +23,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 SANITIZE := $(wildcard notebooks/sanitize.cfg)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lab bench lock clean
+.PHONY: help install demo test moto check lab bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,11 +46,18 @@ demo: install ## Run the quickstart in a real kernel, with both backends, up to 
 	@$(PY) notebooks/demo.py
 
 # The notebooks get a workspace of their own: saved outputs show a first run and a first version.
-test: install ## Run all tests, the documentation's examples and the notebooks
+test: install moto ## Run all tests, the documentation's examples and the notebooks
 	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
 	MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest tests maasnb $(NOTEBOOKS) \
 	  $(if $(NOTEBOOKS),--nbval --nbval-current-env --nbval-cell-timeout 120) \
 	  $(addprefix --nbval-sanitize-with ,$(SANITIZE)) $(PYTEST_ARGS)
+
+moto: $(MOTO_STAMP) ## Make .venv-moto with the S3 service that tests of the registry run
+
+$(MOTO_STAMP): tests/requirements-moto.lock
+	@test -x $(MOTO)/bin/python || $(PYTHON) -m venv $(MOTO)
+	@$(MOTO)/bin/python -m pip install -qq -r $<
+	@touch $@
 
 check: install ## Check format, lint, types, import contracts and spelling
 	$(BIN)/ruff format --check .
@@ -91,5 +101,5 @@ endef
 export WRITE_LOCK
 
 clean: ## Remove .venv and everything that was generated
-	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(MOTO) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

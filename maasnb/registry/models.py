@@ -1,24 +1,42 @@
 """Published models: a name, its versions 1, 2, ..., and the blobs that they share.
 
-Keys: `blobs/sha256/<digest>` and `models/<name>/<version>/manifest.json`. A version is created in
-one step, after its blobs, so a version that is listed is whole.
+Keys: `blobs/sha256/<digest>`, `models/<name>/<version>/manifest.json` and
+`models/<name>/traffic.json`. A version is created in one step, after its blobs, so a version that
+is listed is whole.
 """
 
 import dataclasses
+import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from maasnb.artifacts.artifact import MANIFEST_FILE
 from maasnb.artifacts.blobs import check_digest, digest_of
 from maasnb.artifacts.manifest import Manifest, check_name
-from maasnb.errors import ArtifactError, MaasError, unknown_name
+from maasnb.errors import ArtifactError, ConflictError, MaasError, UnknownNameError, unknown_name
 from maasnb.registry.folders import FolderStore
+from maasnb.registry.objects import SCHEMES, ObjectsStore
 from maasnb.registry.store import Store
+from maasnb.registry.traffic import Plan, Stamp, show
 
-__all__ = ["REGISTRY_FOLDER", "Published", "Registry", "open_registry"]
+__all__ = [
+    "REGISTRY_FOLDER",
+    "STORE_VARIABLE",
+    "ModelState",
+    "Published",
+    "Registry",
+    "open_registry",
+    "stamp",
+]
 
 REGISTRY_FOLDER = "registry"
+STORE_VARIABLE = "MAASNB_STORE"
 MODELS = "models"
 BLOBS = "blobs/sha256"
+TRAFFIC_FILE = "traffic.json"
+UPLOADS = "uploads"
+MOST_TRIES = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +54,38 @@ class Published:
     created: bool
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelState:
+    """Say which versions of a model there are, and which ones answer.
+
+    Attributes:
+        name: the model's name.
+        times: version -> when it was published, seconds since 1970; without unpublished ones.
+        plan: aliases, canary, shadow and their history.
+    """
+
+    name: str
+    times: Mapping[int, float]
+    plan: Plan
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Return the versions, the oldest first."""
+        return tuple(sorted(self.times))
+
+    @property
+    def main(self) -> int:
+        """Return the version that answers requests that name none."""
+        return self.plan.main(self.versions)
+
+
 class Registry:
     """Names, versions and blobs in a store."""
 
-    def __init__(self, store: Store) -> None:
-        """Take the store."""
+    def __init__(self, store: Store, uploads: Path) -> None:
+        """Take the store, and a folder for blobs that are under way."""
         self._store = store
+        self.uploads = uploads
 
     def has_blob(self, digest: str) -> bool:
         """Say whether a blob is stored."""
@@ -62,6 +106,10 @@ class Registry:
             )
             raise ArtifactError(message)
         return self._store.create(f"{BLOBS}/{digest}", content)
+
+    def adopt_blob(self, digest: str, path: Path) -> bool:
+        """Store a file, whose content has this digest, as a blob; return whether it was new."""
+        return self._store.adopt(f"{BLOBS}/{check_digest(digest)}", path)
 
     def blob(self, digest: str) -> bytes:
         """Return a blob.
@@ -93,29 +141,77 @@ class Registry:
             contents[blob.digest] = content
         return contents
 
-    def publish(self, manifest: Manifest) -> Published:
+    def publish(self, manifest: Manifest, by: str = "workspace") -> Published:
         """Make a manifest the next version of its name, unless it is the latest version already.
+
+        Args:
+            manifest: the artifact.
+            by: the name of the token that publishes.
 
         Raises:
             ArtifactError: a blob is not stored.
         """
+        name = manifest.name
         for blob in manifest.blobs:
             if not self.has_blob(blob.digest):
                 self.blob(blob.digest)
         content = manifest.to_bytes()
         while True:
-            latest = max(self._versions(manifest.name), default=0)
-            if latest and self._store.read(_key(manifest.name, latest)) == content:
-                return Published(name=manifest.name, version=latest, created=False)
+            latest = max(self._times(name), default=0)
+            if latest and self._store.read(_key(name, latest)) == content:
+                self._show_again(name, latest, by)
+                return Published(name=name, version=latest, created=False)
             # Where another publisher takes the number first, look again.
-            if self._store.create(_key(manifest.name, latest + 1), content):
-                return Published(name=manifest.name, version=latest + 1, created=True)
+            if self._store.create(_key(name, latest + 1), content):
+                return Published(name=name, version=latest + 1, created=True)
+
+    def change(self, name: str, operation: Callable[[Plan, tuple[int, ...]], Plan]) -> Plan:
+        """Change which versions answer.
+
+        Args:
+            name: the model's name.
+            operation: makes the new plan of the present one and the model's versions; where
+                somebody else was faster, it is asked again.
+
+        Returns:
+            The plan that holds now.
+
+        Raises:
+            UnknownNameError: there is no such model.
+            MaasError: the operation refuses.
+        """
+        for _ in range(MOST_TRIES):
+            versions = tuple(sorted(self._times(name))) if _is_name(name) else ()
+            found = self._store.read_tagged(_traffic_key(name)) if versions else None
+            plan = Plan() if found is None else Plan.from_bytes(found.content)
+            if not versions:
+                raise self._unknown(name)
+            changed = operation(plan, plan.visible(versions))
+            tag = None if found is None else found.tag
+            if changed is plan or self._store.replace(_traffic_key(name), changed.to_bytes(), tag):
+                return changed
+        message = f"Others changed the model {name!r} {MOST_TRIES} times meanwhile. Try again."
+        raise ConflictError(message)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the models that have a version, sorted."""
-        return tuple(
-            name for name in self._store.names(MODELS) if _is_name(name) and self._versions(name)
-        )
+        return tuple(state.name for state in self.states())
+
+    def states(self) -> tuple[ModelState, ...]:
+        """Return the state of every model that has a version, sorted by name."""
+        found = (self._state(name) for name in self._store.names(MODELS) if _is_name(name))
+        return tuple(state for state in found if state.times)
+
+    def state(self, name: str) -> ModelState:
+        """Return which versions of a model there are, and which ones answer.
+
+        Raises:
+            UnknownNameError: there is no such model.
+        """
+        state = self._state(name) if _is_name(name) else None
+        if state is None or not state.times:
+            raise self._unknown(name)
+        return state
 
     def versions(self, name: str) -> tuple[int, ...]:
         """Return the versions of a model, the oldest first.
@@ -123,13 +219,10 @@ class Registry:
         Raises:
             UnknownNameError: there is no such model.
         """
-        versions = self._versions(name) if _is_name(name) else ()
-        if not versions:
-            raise unknown_name("model", name, self.names(), "Publish it: publish(run, 'name')")
-        return versions
+        return self.state(name).versions
 
     def latest(self, name: str) -> int:
-        """Return the newest version of a model, which is served by default.
+        """Return the newest version of a model.
 
         Raises:
             UnknownNameError: there is no such model.
@@ -150,18 +243,61 @@ class Registry:
             )
         return Manifest.from_bytes(content)
 
-    def _versions(self, name: str) -> tuple[int, ...]:
-        numbers = (
-            int(entry)
-            for entry in self._store.names(f"{MODELS}/{name}")
-            if entry.isdecimal() and entry.isascii() and entry == str(int(entry))
-        )
-        return tuple(number for number in sorted(numbers) if self._store.exists(_key(name, number)))
+    def _state(self, name: str) -> ModelState:
+        times = self._times(name)
+        content = self._store.read(_traffic_key(name)) if times else None
+        plan = Plan() if content is None else Plan.from_bytes(content)
+        visible = {number: times[number] for number in plan.visible(tuple(times))}
+        return ModelState(name=name, times=visible, plan=plan)
+
+    def _times(self, name: str) -> dict[int, float]:
+        """Return when each version was made, also those that were unpublished."""
+        times = {}
+        for entry in self._store.entries(f"{MODELS}/{name}"):
+            number, _, file = entry.key.removeprefix(f"{MODELS}/{name}/").partition("/")
+            whole = number.isascii() and number.isdecimal() and number == str(int(number))
+            if whole and file == MANIFEST_FILE:
+                times[int(number)] = entry.time_s
+        return times
+
+    def _show_again(self, name: str, version: int, by: str) -> None:
+        def operation(plan: Plan, _: tuple[int, ...]) -> Plan:
+            return show(plan, version, stamp(by)) if version in plan.hidden else plan
+
+        self.change(name, operation)
+
+    def _unknown(self, name: str) -> UnknownNameError:
+        return unknown_name("model", name, self.names(), "Publish it: publish(run, 'name')")
 
 
-def open_registry(workspace: Path) -> Registry:
-    """Return the registry of a workspace folder."""
-    return Registry(FolderStore(workspace / REGISTRY_FOLDER))
+def open_registry(workspace: Path, store: str | None = None) -> Registry:
+    """Return the registry of a workspace folder.
+
+    Args:
+        workspace: the folder; the registry is below it unless `store` says otherwise.
+        store: another folder, or the address of an object store as `s3://bucket/prefix`; by default
+            what MAASNB_STORE names, if anything.
+
+    Raises:
+        OptionError: the address cannot be used.
+        MissingPackageError: the object store's package is not installed.
+    """
+    place = os.environ.get(STORE_VARIABLE, "") if store is None else store
+    uploads = workspace / REGISTRY_FOLDER / UPLOADS
+    if place.startswith(SCHEMES):
+        return Registry(ObjectsStore(place), uploads)
+    folder = Path(place).expanduser().absolute() if place else workspace / REGISTRY_FOLDER
+    # On the store's own disk, so that a blob that is complete need not be copied.
+    return Registry(FolderStore(folder), folder / UPLOADS)
+
+
+def stamp(by: str) -> Stamp:
+    """Return what is written beside a change that is made now."""
+    return Stamp(time_s=round(time.time(), 3), by=by)
+
+
+def _traffic_key(name: str) -> str:
+    return f"{MODELS}/{name}/{TRAFFIC_FILE}"
 
 
 def _key(name: str, version: int) -> str:
