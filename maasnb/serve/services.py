@@ -5,8 +5,8 @@ from pathlib import Path
 
 from maasnb.registry.models import open_registry
 from maasnb.serve.access import Access
-from maasnb.serve.counters import Counters
 from maasnb.serve.audit import AuditLog
+from maasnb.serve.counters import Counters
 from maasnb.serve.models import Models
 from maasnb.serve.traffic import Traffic
 
