@@ -50,6 +50,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_workspace(serve)
     serve.add_argument(
+        "--store",
+        default=None,
+        metavar="PLACE",
+        help="where the models are: a folder or s3://bucket/prefix (MAASNB_STORE or the workspace)",
+    )
+    serve.add_argument(
         "--runtimes",
         default="onnx",
         help="formats that may run, with commas: onnx, stablehlo (%(default)s)",
@@ -96,6 +102,7 @@ def _serve(options: argparse.Namespace) -> int:
             runtimes=tuple(name.strip() for name in options.runtimes.split(",") if name.strip()),
             embedded=options.embedded,
             insecure=options.insecure,
+            store=options.store,
         ),
         announce,
     )

@@ -46,7 +46,8 @@ async def infer(
     body = await read_body(scope, receive, INFER_LIMIT_BYTES)
     # From here on the time is the server's, not the sender's.
     started = perf_counter()
-    choice = services.traffic.choose(name, segment)
+    traffic = services.traffic
+    choice = traffic.ready(name, segment) or await traffic.find(name, segment)
     models = services.models
     loaded = models.ready(name, choice.version) or await models.get(name, choice.version)
     counts = services.counters.of(loaded.name, loaded.version)
@@ -59,6 +60,8 @@ async def infer(
         counts.count(perf_counter() - started, 0, status_of(error))
         raise
     counts.count(perf_counter() - started, request.rows, 200)
+    if choice.shadow is not None:
+        services.shadows.observe(name, loaded.version, choice.shadow, request.inputs, arrays)
     return answer
 
 

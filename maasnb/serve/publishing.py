@@ -63,8 +63,8 @@ class _Publishing:
         await verify(self._services, manifest)
         published = await asyncio.to_thread(self._registry.publish, manifest)
         note(request.scope, "publish", version=published.version)
-        self._services.traffic.forget(name)
         # The next request finds it in memory.
         await self._services.models.get(name, published.version)
+        await asyncio.to_thread(self._services.traffic.reload, name)
         answer = {"name": name, "version": published.version, "created": published.created}
         return json_response(answer, 201 if published.created else 200)

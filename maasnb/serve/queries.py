@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from maasnb.errors import RequestError
-from maasnb.serve.access import Principal, principal_of
+from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response
 from maasnb.serve.models import LoadedModel
 from maasnb.serve.services import Services
@@ -37,7 +37,6 @@ def routes(services: Services) -> list[Route]:
         Route(version, queries.model),
         Route(f"{version}/ready", queries.model_ready),
         Route("/maas/v1/identity", queries.identity),
-        Route("/maas/v1/models", queries.models),
         Route("/maas/v1/audit", queries.audit),
     ]
 
@@ -75,11 +74,6 @@ class _Queries:
         loaded = await self._loaded(request)
         return json_response({"name": loaded.name, "ready": True})
 
-    async def models(self, request: Request) -> Response:
-        principal = principal_of(request.scope)
-        principal.require("predict")
-        return json_response({"models": await asyncio.to_thread(self._listing, principal)})
-
     async def audit(self, request: Request) -> Response:
         principal_of(request.scope).require("admin")
         limit = request.query_params.get("limit", "100")
@@ -93,17 +87,9 @@ class _Queries:
     async def _loaded(self, request: Request) -> LoadedModel:
         name = request.path_params["name"]
         principal_of(request.scope).require("predict", name)
-        choice = await asyncio.to_thread(
-            self._services.traffic.choose, name, request.path_params.get("version")
-        )
+        segment = request.path_params.get("version")
+        choice = await self._services.traffic.find(name, segment)
         return await self._services.models.get(name, choice.version)
-
-    def _listing(self, principal: Principal) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "versions": [str(each) for each in self._registry.versions(name)]}
-            for name in self._registry.names()
-            if principal.sees(name)
-        ]
 
 
 def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:

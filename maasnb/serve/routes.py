@@ -2,6 +2,7 @@
 
 from starlette.routing import Router
 
+from maasnb.serve.lifecycle import routes as lifecycle_routes
 from maasnb.serve.publishing import routes as publishing_routes
 from maasnb.serve.queries import routes as query_routes
 from maasnb.serve.services import Services
@@ -20,5 +21,6 @@ def make_router(services: Services) -> Router:
             *query_routes(services),
             *publishing_routes(services),
             *watching_routes(services),
+            *lifecycle_routes(services),
         ]
     )

@@ -10,10 +10,10 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maasnb.artifacts.manifest import FORMATS
 from maasnb.errors import EndpointError, OptionError, missing_package, unknown_name
@@ -23,6 +23,8 @@ from maasnb.settings import writable_folder
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from maasnb.serve.services import Services
 
 __all__ = ["SERVER_FILE", "ServerOptions", "is_loopback", "run_server"]
 
@@ -43,6 +45,8 @@ class ServerOptions:
         runtimes: the program formats that may run.
         embedded: end with the process that started this one.
         insecure: serve on an address that other machines reach, without TLS.
+        store: where the registry is: a folder, or an address as s3://bucket/prefix; None for what
+            MAASNB_STORE names, else the workspace.
     """
 
     workspace: Path
@@ -51,6 +55,7 @@ class ServerOptions:
     runtimes: tuple[str, ...] = ("onnx",)
     embedded: bool = False
     insecure: bool = False
+    store: str | None = None
 
 
 def is_loopback(host: str) -> bool:
@@ -73,7 +78,7 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
         UnknownNameError: there is no such runtime.
         MissingPackageError: a package of the server is not installed.
         EndpointError: the address is taken or not of this machine.
-        WorkspaceError: the workspace cannot be written.
+        WorkspaceError: the workspace or the store cannot be written.
     """
     _check(options)
     uvicorn = _uvicorn()
@@ -81,7 +86,8 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
     from maasnb.serve.services import open_services  # noqa: PLC0415 - as above
 
     workspace = writable_folder(options.workspace)
-    application = Application(open_services(workspace, options.runtimes))
+    services = open_services(workspace, options.runtimes, options.store)
+    application = Application(services)
     listening = _listen(options.host, options.port)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -96,11 +102,25 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
     tell = functools.partial(_announce, url, workspace, announce)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(server, listening, tell, embedded=options.embedded))
+            serving = _serve(server, listening, tell, embedded=options.embedded)
+            runner.run(_beside(services, serving))
     except KeyboardInterrupt:
         logging.getLogger(__name__).info("Interrupted")
     finally:
         _forget(workspace / SERVER_FILE, url)
+
+
+async def _beside(services: "Services", serving: Coroutine[Any, Any, None]) -> None:
+    """Serve, and do meanwhile what no request waits for."""
+    tasks = [
+        asyncio.create_task(services.traffic.watch(services.models.get)),
+        asyncio.create_task(services.shadows.work()),
+    ]
+    try:
+        await serving
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _serve(

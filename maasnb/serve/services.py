@@ -8,6 +8,7 @@ from maasnb.serve.access import Access
 from maasnb.serve.audit import AuditLog
 from maasnb.serve.counters import Counters
 from maasnb.serve.models import Models
+from maasnb.serve.shadows import Shadows
 from maasnb.serve.traffic import Traffic
 
 __all__ = ["Services", "open_services"]
@@ -23,6 +24,7 @@ class Services:
         traffic: which version answers which request.
         counters: what was asked and answered so far.
         audit: where changes are written down.
+        shadows: which versions answer copies, and how these answers differ.
     """
 
     models: Models
@@ -30,23 +32,28 @@ class Services:
     traffic: Traffic
     counters: Counters
     audit: AuditLog
+    shadows: Shadows
 
 
-def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
+def open_services(workspace: Path, formats: tuple[str, ...], store: str | None = None) -> Services:
     """Return the parts of a workspace's server.
 
     Args:
         workspace: the folder with the registry and the token.
         formats: the program formats that may run.
+        store: where the registry is, if not in the workspace.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
+        OptionError: the store's address cannot be used.
     """
-    registry = open_registry(workspace)
+    registry = open_registry(workspace, store)
+    models = Models(registry, formats)
     return Services(
-        models=Models(registry, formats),
+        models=models,
         access=Access(workspace),
         traffic=Traffic(registry),
         counters=Counters(),
         audit=AuditLog(workspace),
+        shadows=Shadows(models),
     )
