@@ -111,15 +111,15 @@ class AuditLog:
             yield rest
 
 
-def note(scope: Scope, action: str, **details: Any) -> None:  # noqa: ANN401 - JSON data
+def note(scope: Scope, action: str = "", **details: Any) -> None:  # noqa: ANN401 - JSON data
     """Say what a request is about, for the line that the audit log gets when it has ended.
 
     Args:
         scope: the request.
-        action: what it does, such as `publish`.
+        action: what it does, such as `publish`; may be left out once it was said.
         details: what it does it to; a second note of the same request adds to the first.
     """
-    scope.setdefault(NOTES, {}).update(action=action, **details)
+    scope.setdefault(NOTES, {}).update(details, **({"action": action} if action else {}))
 
 
 def note_failure(scope: Scope, error: Exception) -> None:

@@ -87,9 +87,10 @@ class _Lifecycle:
         return Response(manifest.to_bytes(), media_type="application/json")
 
     async def alias(self, request: Request) -> Response:
+        _begin(request, "promote" if request.method == "PUT" else "alias remove")
         alias = check_alias(request.path_params["alias"])
+        note(request.scope, alias=alias)
         if request.method == "DELETE":
-            _note(request, "alias remove", alias=alias)
             return await self._change(request, lambda plan, _, who: remove_alias(plan, alias, who))
         body = await _body(request, {"version", "expected"})
         version = _whole(body, "version")
@@ -101,48 +102,47 @@ class _Lifecycle:
                 raise _moved_meanwhile(alias, found, expected)
             return move(plan, versions, alias, version, who)
 
-        _note(request, "promote", alias=alias, version=version)
+        note(request.scope, version=version)
         return await self._change(request, operation)
 
     async def rollback(self, request: Request) -> Response:
+        _begin(request, "rollback")
         body = await _body(request, {"alias"})
         alias = check_alias(body.get("alias", MAIN_ALIAS))
-        _note(request, "rollback", alias=alias)
+        note(request.scope, alias=alias)
         return await self._change(
             request, lambda plan, versions, who: roll_back(plan, versions, alias, who)
         )
 
     async def canary(self, request: Request) -> Response:
+        _begin(request, "canary" if request.method == "PUT" else "canary end")
         canary = None
-        _note(request, "canary end")
         if request.method == "PUT":
             body = await _body(request, {"version", "percent"})
             canary = Canary(version=_whole(body, "version"), percent=_number(body, "percent"))
-            _note(request, "canary", version=canary.version, percent=canary.percent)
+            note(request.scope, version=canary.version, percent=canary.percent)
         return await self._change(
             request, lambda plan, versions, who: set_canary(plan, versions, canary, who)
         )
 
     async def shadow(self, request: Request) -> Response:
+        _begin(request, "shadow" if request.method == "PUT" else "shadow end")
         version = None
-        _note(request, "shadow end")
         if request.method == "PUT":
             version = _whole(await _body(request, {"version"}), "version")
-            _note(request, "shadow", version=version)
+            note(request.scope, version=version)
         return await self._change(
             request, lambda plan, versions, who: set_shadow(plan, versions, version, who)
         )
 
     async def unpublish(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        _note(request, "unpublish", version=request.path_params.get("version"))
-        principal = principal_of(request.scope)
-        principal.require("publish", name)
-        segment = request.path_params.get("version")
+        _begin(request, "unpublish")
+        name, segment = request.path_params["name"], request.path_params.get("version")
+        note(request.scope, version=segment)
         version = None
         if segment is not None:
             version = (await self._services.traffic.find(name, segment)).version
-        who = stamp(principal.name)
+        who = stamp(principal_of(request.scope).name)
         plan = await asyncio.to_thread(
             self._registry.change, name, lambda plan, versions: hide(plan, versions, version, who)
         )
@@ -151,9 +151,7 @@ class _Lifecycle:
 
     async def _change(self, request: Request, operation: Operation) -> Response:
         name = request.path_params["name"]
-        principal = principal_of(request.scope)
-        principal.require("publish", name)
-        who = stamp(principal.name)
+        who = stamp(principal_of(request.scope).name)
         state = await asyncio.to_thread(self._registry.state, name)
         planned = operation(state.plan, state.versions, who)
         await self._load(state, planned)
@@ -205,8 +203,11 @@ class _Lifecycle:
         }
 
 
-def _note(request: Request, action: str, **details: Any) -> None:  # noqa: ANN401 - JSON data
-    note(request.scope, action, model=request.path_params["name"], **details)
+def _begin(request: Request, action: str) -> None:
+    """Say what a request is about, and refuse it where its token does not allow a change."""
+    name = request.path_params["name"]
+    note(request.scope, action, model=name)
+    principal_of(request.scope).require("publish", name)
 
 
 def _summary(state: ModelState) -> dict[str, Any]:
