@@ -8,12 +8,11 @@ from maasnb.artifacts.manifest import Manifest
 from maasnb.errors import EndpointError
 from maasnb.registry.models import Registry
 from maasnb.runtimes.served import ServedModel, load, read_golden
+from maasnb.serve.batching import Batcher, measure_cost
 
 __all__ = ["LoadedModel", "Models"]
 
 MOST_LOADED = 32
-# Up to here an answer takes less time than handing it to a thread and back (about 100 us).
-INLINE_NUMBERS = 1 << 15
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,21 +24,19 @@ class LoadedModel:
         version: its version.
         served: what answers.
         example: the first golden example's values, flat.
+        batcher: the queue of requests that wait for it.
     """
 
     name: str
     version: int
     served: ServedModel
     example: tuple[float | int | bool, ...]
+    batcher: Batcher
 
     @property
     def manifest(self) -> Manifest:
         """Return the model's manifest."""
         return self.served.manifest
-
-    def inline(self, rows: int, numbers: int) -> bool:
-        """Say whether a request is so small that it is answered on the event loop."""
-        return numbers <= INLINE_NUMBERS and self.served.prompt(rows)
 
 
 class Models:
@@ -117,7 +114,8 @@ class Models:
         golden = read_golden(manifest, blobs[manifest.golden.digest])
         served = load(manifest, blobs, self.formats)
         example = golden.inputs[manifest.input.name][0].ravel().tolist()
-        return LoadedModel(name, version, served, tuple(example))
+        batcher = Batcher(served, measure_cost(served, golden))
+        return LoadedModel(name, version, served, tuple(example), batcher)
 
     def _keep(self, loaded: LoadedModel) -> None:
         self._loaded[loaded.name, loaded.version] = loaded

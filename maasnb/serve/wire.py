@@ -107,7 +107,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
     return data
 
 
-def header_size(value: str) -> int | None:
+def header_size(value: bytes) -> int | None:
     """Return what the header `Inference-Header-Content-Length` says; None where it is empty.
 
     Raises:
@@ -115,9 +115,10 @@ def header_size(value: str) -> int | None:
     """
     if not value:
         return None
-    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+    if not (value.isdigit() and len(value) < 19):
+        shown = value.decode("latin-1")
         message = (
-            f"The header Inference-Header-Content-Length is {value!r:.40}; expected the number of "
+            f"The header Inference-Header-Content-Length is {shown!r:.40}; expected the number of "
             "bytes of the JSON before the binary data."
         )
         raise RequestError(message)

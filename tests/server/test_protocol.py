@@ -151,6 +151,13 @@ def test_a_header_that_lies_about_the_binary_data_is_refused_in_words(http):
         assert words in answer.json()["error"]
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e9", "soon", ""])
+def test_a_timeout_that_is_none_is_refused_in_words(http, value):
+    answer = http.post("/v2/models/small/infer", json=body(), headers={"x-request-timeout": value})
+    assert answer.status_code == 400
+    assert "X-Request-Timeout" in answer.json()["error"]
+
+
 def test_much_json_is_refused_where_the_same_as_binary_data_is_not(http):
     body = b" " * ((16 << 20) + 1)
     assert http.post("/v2/models/small/infer", content=body).status_code == 413

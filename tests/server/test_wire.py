@@ -219,11 +219,11 @@ def test_a_header_beyond_the_body_is_refused():
 @pytest.mark.parametrize("value", ["-1", "+1", "1.0", "0x10", "\u0661", "9" * 30, " 1", "a"])
 def test_a_header_that_is_no_size_is_refused(value):
     with pytest.raises(RequestError, match="expected the number of bytes of the JSON"):
-        header_size(value)
+        header_size(value.encode("utf-8"))
 
 
 def test_a_header_is_a_size_or_missing():
-    assert (header_size("0"), header_size("12"), header_size("")) == (0, 12, None)
+    assert (header_size(b"0"), header_size(b"12"), header_size(b"")) == (0, 12, None)
 
 
 @pytest.mark.parametrize(
