@@ -12,6 +12,7 @@ from maasnb.errors import (
     ArtifactError,
     ConflictError,
     DeadlineError,
+    EndpointError,
     ForbiddenError,
     MaasError,
     MissingPackageError,
@@ -22,7 +23,7 @@ from maasnb.errors import (
     UnknownNameError,
     WorkspaceError,
 )
-from maasnb.serve.wire import encode
+from maasnb.serve.wire import Message, encode
 
 __all__ = [
     "BodyTooLargeError",
@@ -36,6 +37,7 @@ __all__ = [
     "read_body",
     "retry_headers",
     "send_json",
+    "send_message",
     "status_of",
 ]
 
@@ -45,11 +47,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 JSON_TYPE = (b"content-type", b"application/json")
+BINARY_TYPE = (b"content-type", b"application/octet-stream")
 STATUS = {
     AccessError: 401,
     ArtifactError: 422,
     ConflictError: 409,
     DeadlineError: 504,
+    EndpointError: 503,
     ForbiddenError: 403,
     MissingPackageError: 422,
     OptionError: 400,
@@ -102,7 +106,7 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
             return b"".join(parts)
 
 
-def json_response(data: Mapping[str, Any], status: int = 200) -> Response:
+def json_response(data: Mapping[str, Any] | list[Any], status: int = 200) -> Response:
     """Return a route's answer as JSON."""
     return Response(encode(data), status, media_type="application/json")
 
@@ -116,6 +120,18 @@ async def send_json(
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_message(send: Send, message: Message) -> None:
+    """Answer an inference request."""
+    size = str(len(message.body)).encode()
+    headers = [JSON_TYPE, (b"content-length", size)]
+    if message.header_size is not None:
+        json_size = str(message.header_size).encode()
+        headers = [BINARY_TYPE, (b"content-length", size)]
+        headers.append((b"inference-header-content-length", json_size))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": message.body})
 
 
 def status_of(error: Exception) -> int:

@@ -14,6 +14,7 @@ from maasnb.serve.answers import (
     failure,
     retry_headers,
     send_json,
+    send_message,
 )
 from maasnb.serve.audit import note_failure
 from maasnb.serve.infer import INFER_PATH, infer
@@ -41,8 +42,8 @@ class Application:
                 scope["maasnb.principal"] = self._services.access.principal(scope)
             path = INFER_PATH.match(scope["path"])
             if path and scope["method"] == "POST":
-                body = await infer(self._services, path[1], path[2], scope, receive)
-                await send_json(send, 200, body)
+                message = await infer(self._services, path[1], path[2], scope, receive)
+                await send_message(send, message)
             else:
                 send = self._services.audit.following(scope, send)
                 # A router that finds "app" raises for an unknown route instead of answering itself.

@@ -5,14 +5,14 @@ import collections
 import dataclasses
 
 from maasnb.artifacts.manifest import Manifest
+from maasnb.errors import EndpointError
 from maasnb.registry.models import Registry
 from maasnb.runtimes.served import ServedModel, load, read_golden
+from maasnb.serve.batching import Batcher, measure_cost
 
 __all__ = ["LoadedModel", "Models"]
 
 MOST_LOADED = 32
-# Up to here an answer takes less time than handing it to a thread and back (about 100 us).
-INLINE_NUMBERS = 1 << 15
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,21 +24,19 @@ class LoadedModel:
         version: its version.
         served: what answers.
         example: the first golden example's values, flat.
+        batcher: the queue of requests that wait for it.
     """
 
     name: str
     version: int
     served: ServedModel
     example: tuple[float | int | bool, ...]
+    batcher: Batcher
 
     @property
     def manifest(self) -> Manifest:
         """Return the model's manifest."""
         return self.served.manifest
-
-    def inline(self, rows: int, numbers: int) -> bool:
-        """Say whether a request is so small that it is answered on the event loop."""
-        return numbers <= INLINE_NUMBERS and self.served.prompt(rows)
 
 
 class Models:
@@ -52,6 +50,7 @@ class Models:
             collections.OrderedDict()
         )
         self._loading = asyncio.Lock()
+        self._unloaded: set[str] = set()
 
     @property
     def count(self) -> int:
@@ -59,7 +58,7 @@ class Models:
         return len(self._loaded)
 
     def ready(self, name: str, version: int) -> LoadedModel | None:
-        """Return a model if it is in memory."""
+        """Return a model if it is in memory and not unloaded."""
         key = (name, version)
         loaded = self._loaded.get(key)
         if loaded is not None:
@@ -72,7 +71,14 @@ class Models:
         Raises:
             UnknownNameError: there is no such model or version.
             ArtifactError: it cannot run here.
+            EndpointError: the model was unloaded.
         """
+        if name in self._unloaded:
+            message = (
+                f"The model {name!r} was unloaded from this server; expected it to be loaded "
+                f"again first. Type: POST /v2/repository/models/{name}/load"
+            )
+            raise EndpointError(message)
         loaded = self.ready(name, version)
         if loaded is not None:
             return loaded
@@ -80,8 +86,27 @@ class Models:
             loaded = self.ready(name, version)
             if loaded is None:
                 loaded = await asyncio.to_thread(self._load, name, version)
-                self._keep(loaded)
+                if name not in self._unloaded:
+                    self._keep(loaded)
         return loaded
+
+    def unloaded(self, name: str) -> bool:
+        """Say whether a model was unloaded and not loaded again."""
+        return name in self._unloaded
+
+    def allow(self, name: str) -> None:
+        """Let a model that was unloaded answer again; the next request loads it anew."""
+        self._drop(name)
+        self._unloaded.discard(name)
+
+    def unload(self, name: str) -> None:
+        """Take a model out of memory; it answers no more until `allow`."""
+        self._drop(name)
+        self._unloaded.add(name)
+
+    def _drop(self, name: str) -> None:
+        for key in [key for key in self._loaded if key[0] == name]:
+            del self._loaded[key]
 
     def _load(self, name: str, version: int) -> LoadedModel:
         manifest = self.registry.manifest(name, version)
@@ -89,7 +114,8 @@ class Models:
         golden = read_golden(manifest, blobs[manifest.golden.digest])
         served = load(manifest, blobs, self.formats)
         example = golden.inputs[manifest.input.name][0].ravel().tolist()
-        return LoadedModel(name, version, served, tuple(example))
+        batcher = Batcher(served, measure_cost(served, golden))
+        return LoadedModel(name, version, served, tuple(example), batcher)
 
     def _keep(self, loaded: LoadedModel) -> None:
         self._loaded[loaded.name, loaded.version] = loaded

@@ -21,6 +21,7 @@ __all__ = ["routes"]
 NONCE = re.compile(r"[0-9a-f]{32,128}\Z")
 LARGEST_EXAMPLE_SHOWN = 1 << 16
 MOST_LINES = 10_000
+EXTENSIONS = ["binary_tensor_data", "model_repository"]
 PLATFORMS = {"onnx": "onnx_onnxv1", "stablehlo": "jax_stablehlo"}
 
 
@@ -48,7 +49,7 @@ class _Queries:
 
     async def server(self, request: Request) -> Response:
         principal_of(request.scope).require("predict")
-        return json_response({"name": "maasnb", "version": VERSION, "extensions": []})
+        return json_response({"name": "maasnb", "version": VERSION, "extensions": EXTENSIONS})
 
     async def live(self, _: Request) -> Response:
         return json_response({"live": True})

@@ -5,6 +5,7 @@ from starlette.routing import Router
 from maasnb.serve.lifecycle import routes as lifecycle_routes
 from maasnb.serve.publishing import routes as publishing_routes
 from maasnb.serve.queries import routes as query_routes
+from maasnb.serve.repository import routes as repository_routes
 from maasnb.serve.services import Services
 from maasnb.serve.watching import routes as watching_routes
 
@@ -20,6 +21,7 @@ def make_router(services: Services) -> Router:
         routes=[
             *query_routes(services),
             *publishing_routes(services),
+            *repository_routes(services),
             *watching_routes(services),
             *lifecycle_routes(services),
         ]

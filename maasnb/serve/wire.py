@@ -1,13 +1,16 @@
-"""The Open Inference Protocol V2 in JSON: a request's bytes to arrays, arrays to an answer's bytes.
+"""The Open Inference Protocol V2: a request's bytes to arrays, arrays to an answer's bytes.
 
-Nothing in a request is believed. Names, datatypes and shapes must be those of the model's
-signature, a shape must match the numbers that were sent before any array is made, and every refusal
-says what was expected.
+Tensors come as JSON, or, by the binary tensor data extension, as bytes behind the JSON. Nothing in
+a request is believed. Names, datatypes and shapes must be those of the model's signature, a shape
+must match the numbers or bytes that were sent before any array is made, and every refusal says what
+was expected.
 """
 
 import contextlib
 import dataclasses
+import functools
 import math
+import struct
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any
@@ -16,13 +19,38 @@ import numpy as np
 import orjson
 
 from maasnb.errors import RequestError
-from maasnb.tensors import Signature, Tensor
+from maasnb.tensors import Signature, Tensor, packed, unpacked
 
-__all__ = ["InferRequest", "decode_infer", "decode_object", "encode", "encode_infer"]
+__all__ = [
+    "InferRequest",
+    "Message",
+    "decode_infer",
+    "decode_object",
+    "encode",
+    "encode_infer",
+    "header_size",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 LONGEST_ID = 256
+# Up to here numbers are packed by `struct`, which also checks their kind and range; more by NumPy.
+MOST_PACKED = 1024
+PACK_CODES = {
+    "BOOL": "?",
+    "UINT8": "B",
+    "UINT16": "H",
+    "UINT32": "I",
+    "UINT64": "Q",
+    "INT8": "b",
+    "INT16": "h",
+    "INT32": "i",
+    "INT64": "q",
+    "FP16": "e",
+    "FP32": "f",
+    "FP64": "d",
+}
+NUMBERS = {int, float}
 JSON_NAMES = {
     dict: "an object",
     list: "a list",
@@ -38,15 +66,28 @@ class InferRequest:
 
     Attributes:
         inputs: the raw arrays by input name.
-        outputs: the names of the outputs that are wanted, in order.
+        outputs: the names of the outputs that are wanted, in order, and whether as binary data.
         id: what the sender calls the request, or None.
         rows: the number of examples.
     """
 
     inputs: Mapping[str, Array]
-    outputs: tuple[str, ...]
+    outputs: Mapping[str, bool]
     id: str | None
     rows: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """The body of an answer.
+
+    Attributes:
+        body: its bytes.
+        header_size: how many of them are JSON, where binary data follows; None where all are.
+    """
+
+    body: bytes
+    header_size: int | None = None
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -66,30 +107,65 @@ def decode_object(body: bytes) -> dict[str, Any]:
     return data
 
 
-def decode_infer(body: bytes, signature: Signature) -> InferRequest:
+def header_size(value: bytes) -> int | None:
+    """Return what the header `Inference-Header-Content-Length` says; None where it is empty.
+
+    Raises:
+        RequestError: it is no number of bytes.
+    """
+    if not value:
+        return None
+    if not (value.isdigit() and len(value) < 19):
+        shown = value.decode("latin-1")
+        message = (
+            f"The header Inference-Header-Content-Length is {shown!r:.40}; expected the number of "
+            "bytes of the JSON before the binary data."
+        )
+        raise RequestError(message)
+    return int(value)
+
+
+def decode_infer(body: bytes, signature: Signature, header: int | None = None) -> InferRequest:
     """Return the arrays of an infer request.
 
     Args:
         body: the request's bytes.
         signature: what the model takes and returns.
+        header: how many of the bytes are JSON, where binary data follows; None where all are.
 
     Raises:
         RequestError: the request does not fit; the message says where and what was expected.
     """
-    data = decode_object(body)
+    if header is not None and header > len(body):
+        message = (
+            f"The header Inference-Header-Content-Length says {header} bytes of JSON, but the body "
+            f"has {len(body)}; expected at most as many."
+        )
+        raise RequestError(message)
+    binary = _Binary(body, len(body) if header is None else header)
+    data = decode_object(body if header is None else body[:header])
     request_id = data.get("id")
     if request_id is not None and (not isinstance(request_id, str) or len(request_id) > LONGEST_ID):
         message = f"The field 'id' is {_kind(request_id)}; expected a text of at most {LONGEST_ID}."
         raise RequestError(message)
     given = _by_name(data, "inputs")
-    known = {tensor.name: tensor for tensor in signature.inputs}
-    if given.keys() != known.keys():
+    inputs = signature.inputs
+    if len(given) != len(inputs) or any(tensor.name not in given for tensor in inputs):
+        expected = _names(tuple(tensor.name for tensor in inputs))
         message = (
-            f"The request has the inputs {_names(given)}; expected exactly {_names(known)}, as "
-            f'in {{"inputs": [{_example(signature.inputs[0])}]}}.'
+            f"The request has the inputs {_names(given)}; expected exactly {expected}, as "
+            f'in {{"inputs": [{_example(inputs[0])}]}}.'
         )
         raise RequestError(message)
-    arrays = {name: _array(given[name], tensor) for name, tensor in known.items()}
+    # In the order of the request, which is that of the binary data.
+    known = {tensor.name: tensor for tensor in inputs}
+    arrays = {name: _array(tensor, known[name], binary) for name, tensor in given.items()}
+    if binary.left:
+        message = (
+            f"The body has {binary.left} bytes behind the last tensor; expected as many as the "
+            "'binary_data_size' of all inputs say."
+        )
+        raise RequestError(message)
     rows = {len(array) for array in arrays.values()}
     if len(rows) != 1:
         message = f"The inputs have {sorted(rows)} examples; expected the same number in each."
@@ -99,30 +175,64 @@ def decode_infer(body: bytes, signature: Signature) -> InferRequest:
 
 def encode_infer(
     name: str, version: int, request: InferRequest, arrays: Mapping[str, Array]
-) -> bytes:
-    """Return the answer to an infer request as JSON."""
-    outputs = [
-        {
-            "name": output,
-            "datatype": "FP32",
-            "shape": arrays[output].shape,
-            "data": np.ascontiguousarray(arrays[output], dtype=np.float32).reshape(-1),
-        }
-        for output in request.outputs
-    ]
-    answer: dict[str, Any] = {
-        "model_name": name,
-        "model_version": str(version),
-        "outputs": outputs,
-    }
+) -> Message:
+    """Return the answer to an infer request, with binary data where it asks for that.
+
+    Args:
+        name: the model's name.
+        version: the version that answered.
+        request: what was asked.
+        arrays: the outputs by name, float32 or texts.
+    """
+    outputs: list[dict[str, Any]] = []
+    parts: list[bytes] = []
+    for output, binary in request.outputs.items():
+        array = arrays[output]
+        texts = array.dtype.kind == "O"
+        told = {"name": output, "datatype": "BYTES" if texts else "FP32", "shape": array.shape}
+        flat = array.ravel() if texts else np.ascontiguousarray(array, np.float32).reshape(-1)
+        if binary:
+            parts.append(packed(flat))
+            told["parameters"] = {"binary_data_size": len(parts[-1])}
+        else:
+            told["data"] = flat.tolist() if texts else flat
+        outputs.append(told)
+    answer: dict[str, Any] = {"model_name": name, "model_version": str(version)}
     if request.id is not None:
         answer["id"] = request.id
-    return encode(answer)
+    answer["outputs"] = outputs
+    header = encode(answer)
+    return Message(b"".join([header, *parts]), len(header)) if parts else Message(header)
 
 
-def encode(data: Mapping[str, Any]) -> bytes:
+def encode(data: Mapping[str, Any] | list[Any]) -> bytes:
     """Return JSON bytes; arrays of NumPy become lists."""
     return orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class _Binary:
+    """The binary data behind the JSON of a request, taken tensor by tensor."""
+
+    __slots__ = ("_body", "_place")
+
+    def __init__(self, body: bytes, place: int) -> None:
+        self._body = body
+        self._place = place
+
+    @property
+    def left(self) -> int:
+        return len(self._body) - self._place
+
+    def take(self, size: object, name: str) -> bytes:
+        """Return the next bytes, as many as the request says."""
+        if type(size) is not int or not 0 <= size <= self.left:
+            message = (
+                f"The 'binary_data_size' of the input {name!r} is {size!r:.40}, but {self.left} "
+                "bytes are left behind the JSON; expected as many bytes as the tensor has."
+            )
+            raise RequestError(message)
+        self._place += size
+        return self._body[self._place - size : self._place]
 
 
 def _by_name(data: Mapping[str, Any], side: str) -> dict[str, dict[str, Any]]:
@@ -144,19 +254,42 @@ def _by_name(data: Mapping[str, Any], side: str) -> dict[str, dict[str, Any]]:
     return named
 
 
-def _outputs(data: Mapping[str, Any], signature: Signature) -> tuple[str, ...]:
-    known = tuple(tensor.name for tensor in signature.outputs)
+def _parameters(data: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Return the parameters of a request or tensor; those that are not known are left alone."""
+    parameters = data.get("parameters")
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
+        message = f"The 'parameters' of {where} are {_kind(parameters)}; expected an object."
+        raise RequestError(message)
+    return parameters
+
+
+def _flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:  # noqa: FBT001 - a value
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        message = f"The parameter {name!r} is {_kind(value)}; expected true or false."
+        raise RequestError(message)
+    return value
+
+
+def _outputs(data: Mapping[str, Any], signature: Signature) -> dict[str, bool]:
+    binary = _flag(_parameters(data, "the request"), "binary_data_output", default=False)
+    known = [tensor.name for tensor in signature.outputs]
     if data.get("outputs") is None:
-        return known
+        return dict.fromkeys(known, binary)
     wanted = _by_name(data, "outputs")
     for name in wanted:
         if name not in known:
-            message = f"There is no output {name!r:.80}; expected some of {_names(known)}."
+            message = f"There is no output {name!r:.80}; expected some of {_names(tuple(known))}."
             raise RequestError(message)
-    return tuple(wanted)
+    return {
+        name: _flag(_parameters(each, f"the output {name!r}"), "binary_data", binary)
+        for name, each in wanted.items()
+    }
 
 
-def _array(given: Mapping[str, Any], tensor: Tensor) -> Array:
+def _array(given: Mapping[str, Any], tensor: Tensor, binary: _Binary) -> Array:
     name = tensor.name
     datatype = given.get("datatype")
     if datatype != tensor.datatype:
@@ -165,22 +298,55 @@ def _array(given: Mapping[str, Any], tensor: Tensor) -> Array:
         )
         raise RequestError(message)
     shape = _shape(given.get("shape"), tensor)
+    parameters = _parameters(given, f"the input {name!r}")
+    if "binary_data_size" in parameters:
+        if "data" in given:
+            message = f"The input {name!r} has 'data' and 'binary_data_size'; expected one of them."
+            raise RequestError(message)
+        return _from_bytes(binary.take(parameters["binary_data_size"], name), shape, tensor)
     data = given.get("data")
     if not isinstance(data, list):
         message = (
-            f"The field 'data' of the input {name!r} is {_kind(data)}; expected a list of numbers "
-            "(binary tensor data is not spoken here)."
+            f"The field 'data' of the input {name!r} is {_kind(data)}; expected a list, or the "
+            "parameter 'binary_data_size'."
         )
         raise RequestError(message)
-    numbers = _flat(data, shape, name)
-    count = math.prod(shape)
-    if len(numbers) != count:
+    elements = _flat(data, shape, name)
+    _count(len(elements), shape, tensor)
+    return _typed(elements, tensor).reshape(shape)
+
+
+def _from_bytes(content: bytes, shape: tuple[int, ...], tensor: Tensor) -> Array:
+    if tensor.datatype != "BYTES":
+        wanted = math.prod(shape) * tensor.dtype.itemsize
+        if len(content) != wanted:
+            message = (
+                f"The input {tensor.name!r} has {len(content)} bytes, but its shape {list(shape)} "
+                f"of {tensor.datatype} means {wanted}; expected as many."
+            )
+            raise RequestError(message)
+    try:
+        array = unpacked(content, tensor.datatype)
+    except ValueError as error:
         message = (
-            f"The input {name!r} has {len(numbers)} numbers, but its shape {list(shape)} means "
-            f"{count}; expected one number for each."
+            f"The bytes of the input {tensor.name!r} cannot be read ({error}); expected elements "
+            f"of {tensor.datatype}, texts in UTF-8, each behind its size in 4 bytes."
+        )
+        raise RequestError(message) from error
+    _count(array.size, shape, tensor)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise _beyond(tensor)
+    return array.reshape(shape)
+
+
+def _count(found: int, shape: tuple[int, ...], tensor: Tensor) -> None:
+    if found != math.prod(shape):
+        what = "texts" if tensor.datatype == "BYTES" else "numbers"
+        message = (
+            f"The input {tensor.name!r} has {found} {what}, but its shape {list(shape)} means "
+            f"{math.prod(shape)}; expected one for each."
         )
         raise RequestError(message)
-    return _typed(numbers, tensor).reshape(shape)
 
 
 def _shape(value: object, tensor: Tensor) -> tuple[int, ...]:
@@ -198,7 +364,7 @@ def _shape(value: object, tensor: Tensor) -> tuple[int, ...]:
 
 
 def _flat(data: list[Any], shape: tuple[int, ...], name: str) -> list[Any]:
-    """Return row-major numbers, which may come flat or nested like the shape."""
+    """Return row-major elements, which may come flat or nested like the shape."""
     level = data
     depth = 0
     while level and isinstance(level[0], list):
@@ -214,28 +380,46 @@ def _flat(data: list[Any], shape: tuple[int, ...], name: str) -> list[Any]:
     return level
 
 
-def _typed(numbers: list[Any], tensor: Tensor) -> Array:
+@functools.lru_cache(maxsize=256)
+def _packer(datatype: str, count: int) -> struct.Struct:
+    return struct.Struct(f"={count}{PACK_CODES[datatype]}")
+
+
+def _typed(elements: list[Any], tensor: Tensor) -> Array:
     kind = tensor.dtype.kind
-    accepted = {"b": {bool}, "f": {int, float}}.get(kind, {int})
-    found = set(map(type, numbers))
-    if not found <= accepted:
-        wrong = next(each for each in numbers if type(each) not in accepted)
-        kinds = {"b": "true or false", "f": "numbers"}.get(kind, "whole numbers")
+    accepted = {"b": {bool}, "f": NUMBERS, "O": {str}}.get(kind, {int})
+    if not set(map(type, elements)) <= accepted:
+        wrong = next(each for each in elements if type(each) not in accepted)
+        words = {"b": "true or false", "f": "numbers", "O": "texts"}
         message = (
-            f"The input {tensor.name!r} holds {wrong!r:.40}; expected {kinds}, because its "
-            f"datatype is {tensor.datatype}."
+            f"The input {tensor.name!r} holds {wrong!r:.40}; expected "
+            f"{words.get(kind, 'whole numbers')}, because its datatype is {tensor.datatype}."
         )
         raise RequestError(message)
+    if kind == "O":
+        texts = np.empty(len(elements), tensor.dtype)
+        texts[:] = elements
+        return texts
+    if len(elements) <= MOST_PACKED:
+        try:
+            content = _packer(tensor.datatype, len(elements)).pack(*elements)
+        except (struct.error, OverflowError) as error:
+            raise _beyond(tensor) from error
+        return np.frombuffer(content, tensor.dtype)
     array: Array | None = None
     with contextlib.suppress(OverflowError), np.errstate(over="ignore"):
-        array = np.array(numbers, dtype=tensor.dtype)
+        array = np.array(elements, dtype=tensor.dtype)
     if array is None or (kind == "f" and not np.isfinite(array).all()):
-        message = (
-            f"The input {tensor.name!r} holds a number that {tensor.datatype} cannot hold; "
-            "expected finite numbers in its range."
-        )
-        raise RequestError(message)
+        raise _beyond(tensor)
     return array
+
+
+def _beyond(tensor: Tensor) -> RequestError:
+    message = (
+        f"The input {tensor.name!r} holds a number that {tensor.datatype} cannot hold; expected "
+        "finite numbers in its range."
+    )
+    return RequestError(message)
 
 
 def _kind(value: object) -> str:

@@ -143,11 +143,26 @@ def test_an_unknown_route_or_method_is_refused_in_words(http):
         assert "There is no route" in answer.json()["error"]
 
 
-def test_binary_tensor_data_is_refused_in_words(http):
-    headers = {"inference-header-content-length": "10"}
-    answer = http.post("/v2/models/small/infer", content=b"x" * 20, headers=headers)
+def test_a_header_that_lies_about_the_binary_data_is_refused_in_words(http):
+    for size, words in [("10", "not JSON"), ("99", "says 99 bytes of JSON"), ("x", "is 'x'")]:
+        headers = {"inference-header-content-length": size}
+        answer = http.post("/v2/models/small/infer", content=b"x" * 20, headers=headers)
+        assert answer.status_code == 400
+        assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e9", "soon", ""])
+def test_a_timeout_that_is_none_is_refused_in_words(http, value):
+    answer = http.post("/v2/models/small/infer", json=body(), headers={"x-request-timeout": value})
     assert answer.status_code == 400
-    assert "expected 'data' as a JSON list" in answer.json()["error"]
+    assert "X-Request-Timeout" in answer.json()["error"]
+
+
+def test_much_json_is_refused_where_the_same_as_binary_data_is_not(http):
+    body = b" " * ((16 << 20) + 1)
+    assert http.post("/v2/models/small/infer", content=body).status_code == 413
+    headers = {"inference-header-content-length": "2"}
+    assert http.post("/v2/models/small/infer", content=body, headers=headers).status_code == 400
 
 
 def test_a_body_that_says_it_is_huge_is_refused_before_it_is_read(server, http):
