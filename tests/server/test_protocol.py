@@ -213,7 +213,8 @@ def test_a_blob_is_stored_once_and_only_under_its_digest(http):
 
 
 def test_the_models_are_listed(http):
-    assert {"name": "small", "versions": ["1"]} in http.get("/maas/v1/models").json()["models"]
+    models = {each["name"]: each for each in http.get("/maas/v1/models").json()["models"]}
+    assert models["small"]["versions"] == ["1"]
 
 
 def manifest_of(http, name="crafted", **blobs):
