@@ -275,7 +275,8 @@ def wire(walk):
     assert json.loads(sent) == {"inputs": [{**tensor, "data": walk.raw.reshape(-1).tolist()}]}
     request = decode_infer(sent, walk.served.manifest.signature)
     assert_array_equal(request.inputs["x"], walk.raw)
-    here = json.loads(encode_infer("digits", 1, request, walk.served.answer(request.inputs)))
+    answer = encode_infer("digits", 1, request, walk.served.answer(request.inputs))
+    here = json.loads(answer.body)
     there = json.loads(answered)
     assert (there["model_name"], there["model_version"]) == ("digits", "1")
     assert there.keys() == here.keys()
