@@ -1,10 +1,12 @@
 """Rows of words as aligned text, for everything that is shown as a table."""
 
+import re
 from collections.abc import Sequence
 
 __all__ = ["aligned", "is_number"]
 
 GAP = "  "
+_UNIT = re.compile(r" ?(%|[kMG]?B)$")
 
 
 def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> str:
@@ -37,8 +39,12 @@ def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a cell is a number as tables write it: `4,160`, `0.5`, `-`, `1e-3`, or empty."""
-    text = cell.replace(",", "").strip()
+    """Say whether a cell is a number as tables write it: `4,160`, `0.5`, `-`, `16 kB`, or empty.
+
+    >>> [is_number(cell) for cell in ("1e-3", "12%", "< 1%", "16.6 kB", "16 x 28", "relu")]
+    [True, True, True, True, False, False]
+    """
+    text = _UNIT.sub("", cell.replace(",", "").strip().removeprefix("< "))
     if text in ("", "-"):
         return True
     try:

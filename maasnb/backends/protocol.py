@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import Asked
 from maasnb.datasets.batches import Rows
 from maasnb.layers import Spec
 from maasnb.parts import Parts
 from maasnb.rules import Rule
-from maasnb.tasks import Optimizer, Task
+from maasnb.tasks import Optimizer, Takes, Task
 
 __all__ = [
     "PLAIN",
@@ -271,6 +272,30 @@ class Backend(Protocol):
 
     def parameters(self, model: Model) -> tuple[ParameterInfo, ...]:
         """Return the trainable parameters, in the model's own order."""
+        ...
+
+    def example(self, model: Model) -> Array | None:
+        """Return two inputs of the model where its first layer says their shape, else None."""
+        ...
+
+    def anatomy(
+        self,
+        model: Model,
+        inputs: Parts | None = None,
+        targets: Parts | None = None,
+        takes: Takes = "float32",
+    ) -> Anatomy:
+        """Return what a model is made of, and what happens when it is called.
+
+        Args:
+            model: the model, which nobody else is using.
+            inputs: a few prepared examples; None not to call it.
+            targets: their targets, for a model that cannot be called without them; else None.
+            takes: what the model's input is.
+
+        Raises:
+            ModelError: a layer's size is not known before it is called, and it was not.
+        """
         ...
 
     def structure(self, model: Model) -> str:

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from maasnb.panels import progress
+from maasnb.panels.graph import summary_html
 from maasnb.panels.twins import run_twin
 from maasnb.tables import is_number
 
@@ -161,6 +162,8 @@ def _show_report(report: Any) -> None:  # noqa: ANN401 - a report
     if progress.place() in ("nowhere", "terminal"):
         raise NotImplementedError  # IPython's sign for: go on with the other formatters
     table = html_of(report)
+    if table and report.kind == "summary":
+        table += "\n" + summary_html(report)
     bundle = {"text/plain": str(report), **({"text/html": table} if table else {})}
     display(bundle, raw=True)
     picture = _report_picture(report)

@@ -2,7 +2,7 @@
 
 A reset frame holds everything so far; an append frame holds what came since, and carries the next
 number, so that a reader notices a gap and asks for a reset. Losses travel as buckets
-(`buckets.py`), at most ten frames go out a second, and one holds at most `MOST_NEW` new buckets: a
+(`buckets.py`), at most five frames go out a second, and one holds at most `MOST_NEW` new buckets: a
 faster run gets wider ones, and the reader asks for the detail of the part that it zooms into.
 """
 
@@ -22,7 +22,7 @@ from maasnb.panels.buckets import bucketed, halves, width_for
 
 __all__ = ["Feed", "Frame", "feed_of"]
 
-INTERVAL_S = 0.1
+INTERVAL_S = 0.2
 MOST_NEW = 32
 MOST_RATES = 512
 MOST_MEASURED = 256

@@ -15,11 +15,20 @@ import anywidget
 
 from maasnb.panels import commands, details
 from maasnb.panels.feed import Feed, Frame
+from maasnb.panels.publication import Publication
 
 __all__ = ["PROTOCOL", "TrainingPanel"]
 
 PROTOCOL: Final = 1
 """The front end says which one it speaks; a page older than the kernel is asked to reload."""
+
+_FRAMES: Mapping[str, Callable[[Any, Mapping[str, Any]], Frame]] = {
+    "steps": lambda run, _: details.steps_frame(run),
+    "histograms": lambda run, said: details.histograms_frame(run, said.get("layer")),
+    "findings": lambda run, _: details.findings_frame(run),
+    "examples": lambda run, _: details.examples_frame(run),
+}
+"""What a page asks for -> the frame that answers it."""
 
 
 def bundle(name: str) -> str:
@@ -51,6 +60,7 @@ class TrainingPanel(anywidget.AnyWidget):
         self.pages: dict[str, object] = {}
         self.free = False
         self._on_hello = on_hello
+        self._publication = Publication(feed.run, self._tell)
         self._leave: Callable[[], None] | None = None
         super().__init__()
         keep_replies_off_the_main_thread(self.comm)
@@ -96,14 +106,10 @@ class TrainingPanel(anywidget.AnyWidget):
         elif kind == "command":
             action = said.get("action")
             commands.do(self.feed.run, action, said.get("value"), self._answer)
-        elif kind == "steps":
-            self._tell(details.steps_frame(self.feed.run))
-        elif kind == "histograms":
-            self._tell(details.histograms_frame(self.feed.run, said.get("layer")))
-        elif kind == "findings":
-            self._tell(details.findings_frame(self.feed.run))
-        elif kind == "examples":
-            self._tell(details.examples_frame(self.feed.run))
+        elif kind == "publish":
+            self._publication.begin(said.get("name"))
+        elif isinstance(kind, str) and kind in _FRAMES:
+            self._tell(_FRAMES[kind](self.feed.run, said))
         else:
             self._answer("This page is older or newer than the kernel: load it again.", good=False)
 
@@ -116,6 +122,7 @@ class TrainingPanel(anywidget.AnyWidget):
             self._leave = self.feed.connect(self._tell)
         self.feed.tell_all()
         self._tell(self._front_end())
+        self._publication.tell_again()
         if self._on_hello is not None:
             self._on_hello()
 

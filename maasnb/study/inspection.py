@@ -14,6 +14,7 @@ from maasnb.study.examples import examples_report
 from maasnb.study.findings import diagnose
 from maasnb.study.reports import Report
 from maasnb.study.signals import HEALTHY_RATIOS
+from maasnb.study.summary import summary_report
 from maasnb.study.vitals import vitals
 
 __all__ = ["inspect"]
@@ -25,6 +26,8 @@ _HEALTHY = "Nothing was found that holds the run back."
 def inspect(
     subject: Any,  # noqa: ANN401 - a run, or a native module of any framework
     what: str | None = None,
+    *,
+    data: Any = None,  # noqa: ANN401 - Data, or a few examples
 ) -> Report:
     """Look inside a run or a model.
 
@@ -32,6 +35,8 @@ def inspect(
         subject: a run, or a model.
         what: diagnosis, gradients or examples (of a run), or summary; by default the diagnosis of a
             run, the summary of a model.
+        data: for the summary of a model, what it is for: data, or a few examples as it takes them;
+            by default what the first layer says.
 
     Returns:
         The report: a table, numbers, and words. Of a diagnosis, `report.findings` has them one by
@@ -42,13 +47,14 @@ def inspect(
         DataError: the run has taken no step yet, or knows no losses of single examples; or the
             model has no run.
         ModelError: the subject is neither a run nor a model.
+        ShapeError: the model cannot take the examples.
     """
     is_run = isinstance(subject, Run)
     chosen = what or ("diagnosis" if is_run else "summary")
-    if chosen not in _REPORTS:
-        raise unknown_name("report", chosen, _REPORTS)
+    if chosen not in (*_REPORTS, "summary"):
+        raise unknown_name("report", chosen, (*_REPORTS, "summary"))
     if chosen == "summary":
-        return _summary(subject.model if is_run else subject)
+        return summary_report(subject, data)
     if not is_run:
         backend_of(subject)
         message = f"A model by itself has no {chosen}; inspect its run. Type: mb.inspect(run)"
@@ -171,42 +177,8 @@ def _notes(last: Measured) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _summary(model: object) -> Report:
-    backend = backend_of(model)
-    parameters = backend.parameters(model)
-    count = sum(info.count for info in parameters)
-    size = sum(info.size_bytes for info in parameters)
-    rows = [
-        (
-            info.name,
-            " x ".join(map(str, info.shape)),
-            info.dtype,
-            f"{info.count:,}",
-            _bytes(info.size_bytes),
-        )
-        for info in parameters
-    ]
-    rows.append(("total", "", "", f"{count:,}", _bytes(size)))
-    return Report(
-        kind="summary",
-        title=f"{type(model).__name__} ({backend.name}): {count:,} parameters, {_bytes(size)}",
-        columns=("parameter", "shape", "type", "count", "memory"),
-        rows=rows,
-        values={"parameters": count, "size_bytes": size},
-    )
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:  # from there on it rounds to 1000
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
-
-
 _REPORTS: dict[str, Callable[[Any], Report]] = {
     "diagnosis": _diagnosis,
     "gradients": _gradients,
     "examples": examples_report,
-    "summary": _summary,
 }

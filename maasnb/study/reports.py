@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from maasnb.errors import unknown_name
+from maasnb.tables import is_number
 
 __all__ = ["FINDINGS", "Finding", "Report", "Severity"]
 
@@ -106,11 +107,16 @@ class Report:
     def __str__(self) -> str:
         """Return the title, the table and the notes as aligned text."""
         table = self.table() if self.rows else ()
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        columns = list(zip(*table, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        left = [
+            place == 0 or self.words or not all(map(is_number, column[1:]))
+            for place, column in enumerate(columns)
+        ]
         lines = [
             "  ".join(
-                cell.ljust(width) if column == 0 or self.words else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if is_left else cell.rjust(width)
+                for cell, width, is_left in zip(row, widths, left, strict=True)
             )
             for row in table
         ]

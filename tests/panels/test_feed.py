@@ -70,7 +70,7 @@ def test_appends_put_together_are_the_whole(watched, clock):
     rows = np.empty((0, 3), np.float32)
     width = 1
     for part in np.split(losses, 200):
-        clock.now += 0.1
+        clock.now += 0.2
         watched.step(part)
         frame = watched.told[-1]
         while width < frame.content["width"]:
@@ -188,7 +188,7 @@ def test_an_update_of_a_long_run_is_at_most_a_kilobyte(watched, clock, per_updat
     watched.step(np.random.default_rng(0).normal(size=10_000))
     watched.connect()
     for _ in range(20):
-        clock.now += 0.1
+        clock.now += 0.2
         watched.step(np.full(per_update, 1 / 3), lr=1 / 3e4)
         watched.measure(1 / 3)
         frame = watched.told[-1]

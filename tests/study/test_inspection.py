@@ -9,7 +9,7 @@ from maasnb.building import build
 from maasnb.datasets.batches import Batches
 from maasnb.errors import DataError, ModelError, UnknownNameError
 from maasnb.events import Measured
-from maasnb.layers import Activation, Dense, Input
+from maasnb.layers import Dense, Input
 from maasnb.records.examples import ExampleLosses
 from maasnb.records.history import History
 from maasnb.study.inspection import inspect
@@ -189,41 +189,6 @@ def test_what_the_picture_shows_is_in_the_report(classifier):
     assert data["validated_loss"].tolist() == [e.metrics["loss"] for e in history.validated]
     assert data["activations"].tolist() == ["dense1.tanh"]
     assert data["gradient_norm"].shape == (len(data["steps"]), 2)  # the two matrices
-
-
-# What a model is made of.
-
-
-def test_the_summary_counts_weights_and_bytes(backend):
-    report = inspect(build([Input(4), Dense(8, "relu"), Dense(3)], backend=backend.name))
-    count = 4 * 8 + 8 + 8 * 3 + 3
-    assert (report["parameters"], report["size_bytes"]) == (count, 4 * count)
-    assert report.title.endswith(f"({backend.name}): 67 parameters, 268 B")
-    assert report.rows[-1] == ("total", "", "", "67", "268 B")
-
-
-def test_the_summary_gives_the_shape_and_type_of_each_parameter(backend):
-    report = inspect(build([Input(4), Dense(8, bias=False)], backend=backend.name))
-    shape = {"torch": "8 x 4", "jax": "4 x 8"}[backend.name]
-    assert report.rows[0][1:] == (shape, "float32", "32", "128 B")
-
-
-@pytest.mark.parametrize(
-    ("inputs", "units", "words"),
-    [(25, 10, "1 kB"), (249, 1, "996 B"), (1000, 1000, "4 MB"), (499_999, 2, "4 MB")],
-)
-def test_memory_is_told_in_the_unit_that_fits(inputs, units, words):
-    model = build([Input(inputs), Dense(units, bias=False)])
-    assert inspect(model).rows[-1][-1] == words
-
-
-def test_the_summary_of_a_run_is_that_of_its_model(classifier):
-    assert str(inspect(classifier, "summary")) == str(inspect(classifier.model))
-
-
-def test_a_model_without_weights_has_a_summary(backend):
-    report = inspect(build([Input(4), Activation("relu")], backend=backend.name))
-    assert (report["parameters"], len(report.rows)) == (0, 1)
 
 
 def test_an_unknown_report_gets_the_nearest_name(classifier):

@@ -40,6 +40,9 @@ export interface ChartOptions {
   onZoom?: (range: [number, number] | null) => void;
 }
 
+/** Of more points than these in sight only the line is drawn. */
+const MOST_DOTS = 120;
+
 const stepped = uPlot.paths.stepped?.({ align: -1 }) as uPlot.Series.PathBuilder;
 
 /** Words of a y axis: plain, and on a log axis few enough. */
@@ -92,8 +95,8 @@ export class Chart {
 
   /** Draw new data, up to step `last`; a zoom stays as it is. */
   show(tables: Series[], last: number, marks: readonly Mark[]): void {
-    const aligned = tables.map((each) => [each.x, ...each.y] as uPlot.AlignedData);
-    this.data = aligned.length === 1 && aligned[0] ? aligned[0] : uPlot.join(aligned);
+    const whole = tables.reduce(merged);
+    this.data = [whole.x, ...whole.y] as uPlot.AlignedData;
     this.last = Math.max(last, 1);
     this.marks = marks;
     if (!this.plot) this.rebuild();
@@ -179,7 +182,7 @@ export class Chart {
       width,
       height: this.options.height,
       legend: { show: false },
-      padding: [14, 18, 0, 0],
+      padding: [14, 26, 0, 0],
       cursor: { drag: { x: true, y: false, setScale: false, dist: 6 }, points: { size: 7 }, y: false },
       scales: {
         x: { time: false, auto: false },
@@ -199,7 +202,7 @@ export class Chart {
           spanGaps: true,
           ...(line.stepped ? { paths: stepped } : {}),
           points: line.points
-            ? { show: true, size: 6, fill: line.colour(colours), stroke: line.colour(colours) }
+            ? { show: (plot: uPlot, i: number, from: number, to: number) => dots(plot, i, from, to) <= MOST_DOTS, size: 6, fill: line.colour(colours), stroke: line.colour(colours) }
             : { show: false },
         })),
       ],
@@ -260,6 +263,32 @@ export class Chart {
     }
     ctx.restore();
   }
+}
+
+/** Return two series as one, with gaps where only the other has a point; both go from left to right. */
+export function merged(a: Series, b: Series): Series {
+  const x: number[] = [];
+  const y: (number | null)[][] = [...a.y, ...b.y].map(() => []);
+  let i = 0;
+  let j = 0;
+  while (i < a.x.length || j < b.x.length) {
+    const left = a.x[i] ?? Infinity;
+    const right = b.x[j] ?? Infinity;
+    x.push(Math.min(left, right));
+    a.y.forEach((row, k) => y[k]?.push(left <= right ? (row[i] ?? null) : null));
+    b.y.forEach((row, k) => y[a.y.length + k]?.push(right <= left ? (row[j] ?? null) : null));
+    if (left <= right) i += 1;
+    if (right <= left) j += 1;
+  }
+  return { x, y };
+}
+
+/** Return how many points of a line are in sight. */
+function dots(plot: uPlot, line: number, from: number, to: number): number {
+  const row = plot.data[line] ?? [];
+  let count = 0;
+  for (let i = from; i <= to; i++) if (row[i] !== null && row[i] !== undefined) count += 1;
+  return count;
 }
 
 function stepAt(plot: uPlot): number | null {

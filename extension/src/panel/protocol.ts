@@ -127,6 +127,15 @@ export interface Examples {
   rows: ExampleRow[];
 }
 
+export interface Publication {
+  type: "publication";
+  state: "working" | "done" | "failed";
+  words: string;
+  url?: string;
+  version?: number;
+  curl?: string;
+}
+
 export type Frame =
   | Reset
   | Append
@@ -136,7 +145,8 @@ export type Frame =
   | Steps
   | Findings
   | Histograms
-  | Examples;
+  | Examples
+  | Publication;
 
 /** Return a buffer's numbers, wherever in its memory it begins. */
 export function floats(buffer: DataView | undefined): Float32Array {

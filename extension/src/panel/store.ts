@@ -13,6 +13,7 @@ import {
   type Histograms,
   type Intervention,
   type Now,
+  type Publication,
   type Rate,
   type Reset,
   type Validation,
@@ -55,6 +56,7 @@ export class Store {
   histograms: Histograms | null = null;
   examples: { rows: Examples["rows"]; pictures: DataView[] } | null = null;
   steps: number[] = [];
+  publication: Publication | null = null;
   answer: { words: string; good: boolean } | null = null;
   /** Whether buttons answer while a cell runs; null before the kernel has said so. */
   free: boolean | null = null;
@@ -116,6 +118,10 @@ export class Store {
     this.send({ type: "command", action, value });
   }
 
+  publish(name: string): void {
+    this.send({ type: "publish", name });
+  }
+
   say(words: string, good: boolean): void {
     this.answer = { words, good };
     this.tell();
@@ -156,6 +162,9 @@ export class Store {
         break;
       case "histograms":
         this.histograms = frame;
+        break;
+      case "publication":
+        this.publication = frame;
         break;
       case "examples":
         this.examples = { rows: frame.rows, pictures: [...buffers] };

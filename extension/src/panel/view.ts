@@ -5,6 +5,7 @@ import { Chart, type Mark } from "./chart";
 import { Controls } from "./controls";
 import { DataTable, h, newId, setText, table } from "./dom";
 import { deed, duration, megabytes, short, whole } from "./format";
+import { PublishSection } from "./publish";
 import { ExampleSection, GradientSection, keyOf, LayerSection, NotesSection, RateSection, spread, type Section } from "./sections";
 import type { Store } from "./store";
 import { DASHES, isDark, onTheme } from "./theme";
@@ -64,6 +65,7 @@ export class View {
       new LayerSection(store),
       new ExampleSection(store),
       new NotesSection(store),
+      new PublishSection(store),
     ];
     this.element = this.assemble();
     for (const each of this.sections) each.element.addEventListener("toggle", () => this.plan());

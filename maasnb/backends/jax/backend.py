@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import has_own_loss
+from maasnb.backends.jax.anatomy import anatomy, example
 from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts
 from maasnb.backends.jax.export import export_stablehlo
 from maasnb.backends.jax.layers import build_module, final_activation
@@ -20,7 +22,7 @@ from maasnb.errors import ModelError, unknown_name
 from maasnb.layers import Spec
 from maasnb.parts import Parts, count, joined, padded, taken
 from maasnb.rules import Rule
-from maasnb.tasks import Optimizer, Task
+from maasnb.tasks import Optimizer, Takes, Task
 
 __all__ = ["JaxBackend", "backend"]
 
@@ -72,6 +74,20 @@ class JaxBackend:
             )
             for name, leaf in zip(parameter_names(params), jax.tree.leaves(params), strict=True)
         )
+
+    def example(self, model: nnx.Module) -> Array | None:
+        """Return two inputs of zeros where the first layer is a linear one, else None."""
+        return example(model)
+
+    def anatomy(
+        self,
+        model: nnx.Module,
+        inputs: Parts | None = None,
+        targets: Parts | None = None,
+        takes: Takes = "float32",
+    ) -> Anatomy:
+        """Return what a module is made of, by tracing it once."""
+        return anatomy(model, inputs, targets, takes)
 
     def structure(self, model: nnx.Module) -> str:
         """Return the text of the module's graph, without the addresses of functions in it."""

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import has_own_loss
 from maasnb.backends.protocol import PLAIN, Array, Asked, Device, ParameterInfo, ProgramFile
+from maasnb.backends.torch.anatomy import anatomy, example
 from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating
 from maasnb.backends.torch.export import export_onnx
 from maasnb.backends.torch.layers import build_module, final_activation
@@ -19,7 +21,7 @@ from maasnb.errors import ModelError, unknown_name
 from maasnb.layers import Spec
 from maasnb.parts import Parts, count, joined, taken
 from maasnb.rules import Rule
-from maasnb.tasks import Optimizer, Task
+from maasnb.tasks import Optimizer, Takes, Task
 
 __all__ = ["TorchBackend", "backend"]
 
@@ -84,6 +86,20 @@ class TorchBackend:
             for name, parameter in model.named_parameters()
             if parameter.requires_grad
         )
+
+    def example(self, model: nn.Module) -> Array | None:
+        """Return two inputs of zeros where the first layer is a linear one, else None."""
+        return example(model)
+
+    def anatomy(
+        self,
+        model: nn.Module,
+        inputs: Parts | None = None,
+        targets: Parts | None = None,
+        takes: Takes = "float32",
+    ) -> Anatomy:
+        """Return what a module is made of, by calling it once."""
+        return anatomy(model, inputs, targets, takes)
 
     def structure(self, model: nn.Module) -> str:
         """Return the module's own text, without the addresses of functions in it."""
