@@ -8,6 +8,7 @@ from maasnb.serve.access import Access
 from maasnb.serve.audit import AuditLog
 from maasnb.serve.counters import Counters
 from maasnb.serve.models import Models
+from maasnb.serve.readiness import Readiness
 from maasnb.serve.traffic import Traffic
 
 __all__ = ["Services", "open_services"]
@@ -23,6 +24,7 @@ class Services:
         traffic: which version answers which request.
         counters: what was asked and answered so far.
         audit: where changes are written down.
+        readiness: whether the server wants requests.
     """
 
     models: Models
@@ -30,6 +32,7 @@ class Services:
     traffic: Traffic
     counters: Counters
     audit: AuditLog
+    readiness: Readiness = dataclasses.field(default_factory=Readiness)
 
 
 def open_services(workspace: Path, formats: tuple[str, ...]) -> Services:
