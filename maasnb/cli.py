@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from maasnb.commands.audit import add_audit
 from maasnb.commands.places import add_workspace, workspace_of
@@ -66,6 +67,15 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="listen on an address that other machines reach, without TLS",
     )
+    serve.add_argument("--tls-cert", type=Path, default=None, help="PEM file of the certificate")
+    serve.add_argument("--tls-key", type=Path, default=None, help="PEM file of its private key")
+    serve.add_argument(
+        "--drain",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long to answer on after SIGTERM, with readiness false (%(default)g)",
+    )
     serve.set_defaults(command=_serve)
 
     add_token(commands)
@@ -103,6 +113,9 @@ def _serve(options: argparse.Namespace) -> int:
             embedded=options.embedded,
             insecure=options.insecure,
             store=options.store,
+            tls_cert=options.tls_cert,
+            tls_key=options.tls_key,
+            drain_s=max(options.drain, 0.0),
         ),
         announce,
     )

@@ -1,5 +1,6 @@
 """Reading a request's body within limits, and answering over bare ASGI."""
 
+import dataclasses
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -47,6 +48,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 JSON_TYPE = (b"content-type", b"application/json")
+# What bodies that have not come whole may hold of the memory, all together.
+MOST_READ_BYTES = 256 << 20
 BINARY_TYPE = (b"content-type", b"application/octet-stream")
 STATUS = {
     AccessError: 401,
@@ -63,6 +66,16 @@ STATUS = {
     UnknownNameError: 404,
     WorkspaceError: 507,
 }
+
+
+@dataclasses.dataclass(slots=True)
+class _Read:
+    """Count the bytes of bodies that have not come whole yet, of all requests."""
+
+    size_bytes: int = 0
+
+
+_partly_read = _Read()
 
 
 class BodyTooLargeError(RequestError):
@@ -86,24 +99,44 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
 
     Raises:
         BodyTooLargeError: it is larger than the limit, by its header or in fact.
+        OverloadError: large bodies of other requests are being read.
         DisconnectedError: the sender went away.
     """
     length = header(scope, b"content-length")
     if length.isdecimal() and int(length[:18]) > limit_bytes:
         raise _too_large(length, limit_bytes)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body = message.get("body", b"")
+        if len(body) > limit_bytes:
+            raise _too_large(str(len(body)), limit_bytes)
+        return body
+    return await _read_on(message, receive, limit_bytes)
+
+
+async def _read_on(message: MutableMapping[str, Any], receive: Receive, limit_bytes: int) -> bytes:
+    """Return a body that comes in parts."""
     parts: list[bytes] = []
     size_bytes = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise DisconnectedError
-        part = message.get("body", b"")
-        size_bytes += len(part)
-        if size_bytes > limit_bytes:
-            raise _too_large(str(size_bytes), limit_bytes)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+    try:
+        while True:
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError
+            part = message.get("body", b"")
+            size_bytes += len(part)
+            _partly_read.size_bytes += len(part)
+            if size_bytes > limit_bytes:
+                raise _too_large(str(size_bytes), limit_bytes)
+            # One body always gets through, however large.
+            if MOST_READ_BYTES < _partly_read.size_bytes != size_bytes:
+                words = "The server reads as much as it can hold; expected fewer bytes at once."
+                raise OverloadError(words)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await receive()
+    finally:
+        _partly_read.size_bytes -= size_bytes
 
 
 def json_response(data: Mapping[str, Any] | list[Any], status: int = 200) -> Response:

@@ -55,7 +55,10 @@ class _Queries:
         return json_response({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        return json_response({"ready": True})
+        if not self._services.readiness.draining:
+            return json_response({"ready": True})
+        message = "The server is about to end; expected requests elsewhere from now on."
+        return json_response({"ready": False, "error": message}, 503)
 
     async def identity(self, request: Request) -> Response:
         nonce = request.query_params.get("nonce", "")

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -24,6 +25,7 @@ from maasnb.settings import writable_folder
 if TYPE_CHECKING:
     import uvicorn
 
+    from maasnb.serve.connections import Guard
     from maasnb.serve.services import Services
 
 __all__ = ["SERVER_FILE", "ServerOptions", "is_loopback", "run_server"]
@@ -31,7 +33,11 @@ __all__ = ["SERVER_FILE", "ServerOptions", "is_loopback", "run_server"]
 SERVER_FILE = "server.json"
 STARTED_LOOK_S = 0.005
 PARENT_LOOK_S = 0.5
-DRAIN_S = 3
+# Longer than the pools of clients keep an idle connection, so that they close it first.
+KEEP_ALIVE_S = 75
+# How long requests that are being answered may take on at the end.
+END_S = 30
+EMBEDDED_END_S = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,9 @@ class ServerOptions:
         insecure: serve on an address that other machines reach, without TLS.
         store: where the registry is: a folder, or an address as s3://bucket/prefix; None for what
             MAASNB_STORE names, else the workspace.
+        tls_cert: the file with the certificate and those that sign it, PEM; None for no TLS.
+        tls_key: the file with its private key, PEM; None where it is in the same file.
+        drain_s: how long to answer on after SIGTERM, while others learn of the end, seconds.
     """
 
     workspace: Path
@@ -56,6 +65,9 @@ class ServerOptions:
     embedded: bool = False
     insecure: bool = False
     store: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    drain_s: float = 0.0
 
 
 def is_loopback(host: str) -> bool:
@@ -74,35 +86,45 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
         announce: called with the server's URL once it answers.
 
     Raises:
-        OptionError: the address is reached by other machines and `insecure` is not set.
+        OptionError: the address is reached by other machines without TLS and `insecure` is not set,
+            or the certificate cannot be used.
         UnknownNameError: there is no such runtime.
         MissingPackageError: a package of the server is not installed.
         EndpointError: the address is taken or not of this machine.
         WorkspaceError: the workspace or the store cannot be written.
     """
     _check(options)
+    tls = _tls(options)
     uvicorn = _uvicorn()
+    from maasnb.serve import connections  # noqa: PLC0415 - as above
     from maasnb.serve.app import Application  # noqa: PLC0415 - needs packages of the extra "serve"
     from maasnb.serve.services import open_services  # noqa: PLC0415 - as above
 
     workspace = writable_folder(options.workspace)
     services = open_services(workspace, options.runtimes, options.store)
-    application = Application(services)
+    most = connections.most_connections()
+    guard = connections.Guard(services.readiness, connections.Limits(connections=most))
     listening = _listen(options.host, options.port)
     host, port = listening.getsockname()[:2]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
     config = uvicorn.Config(
-        application,
+        Application(services),
+        http=guard.protocol(),
+        ws="none",
         lifespan="off",
         access_log=False,
+        server_header=False,
         log_level="warning",
-        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=EMBEDDED_END_S if options.embedded else END_S,
     )
-    server = uvicorn.Server(config)
+    config.load()
+    config.ssl = tls
+    server = connections.Server(config, guard, 0.0 if options.embedded else options.drain_s)
     tell = functools.partial(_announce, url, workspace, announce)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            serving = _serve(server, listening, tell, embedded=options.embedded)
+            serving = _serve(server, guard, listening, tell, embedded=options.embedded)
             runner.run(_beside(services, serving))
     except KeyboardInterrupt:
         logging.getLogger(__name__).info("Interrupted")
@@ -124,10 +146,16 @@ async def _beside(services: "Services", serving: Coroutine[Any, Any, None]) -> N
 
 
 async def _serve(
-    server: "uvicorn.Server", listening: socket.socket, tell: Callable[[], None], *, embedded: bool
+    server: "uvicorn.Server",
+    guard: "Guard",
+    listening: socket.socket,
+    tell: Callable[[], None],
+    *,
+    embedded: bool,
 ) -> None:
     parent = os.getppid()  # Taken before the URL is told, while the parent waits for it.
     watch = [asyncio.create_task(_tell_when_started(server, tell))]
+    watch.append(asyncio.create_task(guard.watch()))
     if embedded:
         _end_with_input(server)
         watch.append(asyncio.create_task(_end_with_parent(server, parent)))
@@ -175,11 +203,18 @@ def _forget(path: Path, url: str) -> None:
 
 
 def _check(options: ServerOptions) -> None:
-    if not is_loopback(options.host) and not options.insecure:
+    if not is_loopback(options.host) and options.tls_cert is None and not options.insecure:
         message = (
             f"The address {options.host!r} is reached by other machines, and the token would "
-            "travel unencrypted; expected a loopback address. Type: maasnb serve --host 127.0.0.1, "
-            "put a proxy with TLS before it, or add --insecure."
+            "travel unencrypted; expected a loopback address or TLS. Type: maasnb serve --host "
+            f"{options.host} --tls-cert cert.pem --tls-key key.pem, or put a proxy with TLS before "
+            "a loopback address, or add --insecure."
+        )
+        raise OptionError(message)
+    if options.tls_key is not None and options.tls_cert is None:
+        message = (
+            f"There is a key ({str(options.tls_key)!r}) and no certificate; expected both. Type: "
+            "maasnb serve --tls-cert cert.pem --tls-key key.pem"
         )
         raise OptionError(message)
     for name in options.runtimes:
@@ -188,6 +223,23 @@ def _check(options: ServerOptions) -> None:
     if not options.embedded:
         for name in options.runtimes:
             runtime_for(name)
+
+
+def _tls(options: ServerOptions) -> ssl.SSLContext | None:
+    if options.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # A key with a password would be asked for on the terminal; a server has none.
+        context.load_cert_chain(options.tls_cert, options.tls_key, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        message = (
+            f"The certificate {str(options.tls_cert)!r} and the key "
+            f"{str(options.tls_key or options.tls_cert)!r} cannot be used ({error}); expected PEM "
+            "files that belong together, the key without a password."
+        )
+        raise OptionError(message) from error
+    return context
 
 
 def _listen(host: str, port: int) -> socket.socket:

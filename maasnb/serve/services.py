@@ -8,6 +8,7 @@ from maasnb.serve.access import Access
 from maasnb.serve.audit import AuditLog
 from maasnb.serve.counters import Counters
 from maasnb.serve.models import Models
+from maasnb.serve.readiness import Readiness
 from maasnb.serve.shadows import Shadows
 from maasnb.serve.traffic import Traffic
 
@@ -25,6 +26,7 @@ class Services:
         counters: what was asked and answered so far.
         audit: where changes are written down.
         shadows: which versions answer copies, and how these answers differ.
+        readiness: whether the server wants requests.
     """
 
     models: Models
@@ -33,6 +35,7 @@ class Services:
     counters: Counters
     audit: AuditLog
     shadows: Shadows
+    readiness: Readiness = dataclasses.field(default_factory=Readiness)
 
 
 def open_services(workspace: Path, formats: tuple[str, ...], store: str | None = None) -> Services:
