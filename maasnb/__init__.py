@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
+    from maasnb.saving import SavedModel, load, save
     from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
     from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
@@ -45,6 +46,7 @@ __all__ = [
     "MaasError",
     "Report",
     "Run",
+    "SavedModel",
     "__version__",
     "build",
     "checkpoint",
@@ -58,6 +60,7 @@ __all__ = [
     "find_lr",
     "fork",
     "inspect",
+    "load",
     "lr",
     "panel",
     "pause",
@@ -67,6 +70,7 @@ __all__ = [
     "resume",
     "rollback",
     "runs",
+    "save",
     "standardize",
     "standardize_target",
     "stop",
@@ -86,6 +90,7 @@ _HOMES = {
     "MaasError": "maasnb.errors",
     "Report": "maasnb.study.reports",
     "Run": "maasnb.records.run",
+    "SavedModel": "maasnb.saving",
     "build": "maasnb.building",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
@@ -98,6 +103,7 @@ _HOMES = {
     "find_lr": "maasnb.study.rates",
     "fork": "maasnb.training",
     "inspect": "maasnb.study.inspection",
+    "load": "maasnb.saving",
     "lr": "maasnb.steering",
     "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
@@ -107,6 +113,7 @@ _HOMES = {
     "resume": "maasnb.steering",
     "rollback": "maasnb.steering",
     "runs": "maasnb.records.listing",
+    "save": "maasnb.saving",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
     "stop": "maasnb.steering",

@@ -13,32 +13,27 @@ from urllib.parse import urlsplit
 
 from numpy.typing import ArrayLike
 
-from maasnb.artifacts.artifact import Artifact
-from maasnb.artifacts.freezing import INPUT_NAME, PublishableRun, freeze
+from maasnb.artifacts.freezing import PublishableRun, freeze
 from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import Endpoint
 from maasnb.client.http import Connection
 from maasnb.client.uploads import upload
-from maasnb.errors import ExportError, ModelError, described
-from maasnb.runtimes.served import Golden, ServedModel, difference, load, read_golden
+from maasnb.errors import ModelError, described
+from maasnb.runtimes.verification import verify
 from maasnb.serve.embedded import ensure_server
 from maasnb.serve.server import is_loopback
 from maasnb.serve.tokens import TOKEN_FILE, workspace_token
 from maasnb.settings import workspace
 
 __all__ = [
-    "NOTEBOOK_TOLERANCE",
     "TOKEN_VARIABLE",
     "Predictor",
     "connect",
     "predict",
     "publish",
-    "verify",
 ]
 
 TOKEN_VARIABLE = "MAASNB_TOKEN"
-NOTEBOOK_TOLERANCE = 1e-5
-BATCHES = (1, 2, 3)
 
 
 class Predictor(Protocol):
@@ -132,36 +127,6 @@ def predict(source: Predictor | str, x: ArrayLike) -> Array:
         )
         raise ModelError(message)
     return source.predict(x)
-
-
-def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
-    """Run an artifact's program and compare it with the notebook's own outputs.
-
-    Returns:
-        The loaded model.
-
-    Raises:
-        ExportError: at some size of batch an output differs by more than 1e-5.
-        MissingPackageError: the runtime's package is not installed.
-    """
-    manifest = artifact.manifest
-    model = load(manifest, artifact.blobs)
-    golden = read_golden(manifest, artifact.blobs[manifest.golden.digest])
-    raw = golden.inputs[INPUT_NAME]
-    for rows in sorted({min(rows, golden.count) for rows in (*BATCHES, golden.count)}):
-        prepared = manifest.recipe.inputs(raw[:rows])
-        answers = manifest.recipe.outputs(run.backend.predict(run.model, run.task, prepared))
-        expected = Golden({INPUT_NAME: raw[:rows]}, {manifest.output.name: answers})
-        found = difference(model, expected)
-        if not found.largest <= NOTEBOOK_TOLERANCE:
-            message = (
-                f"The exported program does not answer as the notebook does: {found.tensor!r} "
-                f"differs by {found.largest:.3g} for a batch of {rows}; expected at most "
-                f"{NOTEBOOK_TOLERANCE:g}. Nothing was sent. Look for parts of the model that "
-                "depend on chance, on the batch or on Python's own state when it predicts."
-            )
-            raise ExportError(message)
-    return model
 
 
 def _server(to: str | None, token: str | None) -> tuple[str, str, str]:

@@ -26,6 +26,7 @@ PAGE_OF = {
     **dict.fromkeys(("publish", "connect", "predict"), "publish"),
     **dict.fromkeys(("devices", "doctor"), "machine"),
     **dict.fromkeys(("pause", "resume", "stop", "lr", "clip", "checkpoint"), "control"),
+    "load": "save",
     "find_lr": "training-options",
     **dict.fromkeys(("rollback", "fork", "replay"), "control"),
 }
@@ -65,7 +66,8 @@ def run_block(language, code, where, line, cells):
 @pytest.mark.parametrize(
     "path", [path for path in PAGES if BLOCK.search(path.read_text())], ids=id_of
 )
-def test_what_a_page_shows_runs_from_top_to_bottom(path, workspace):
+def test_what_a_page_shows_runs_from_top_to_bottom(path, workspace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a page writes into the folder of its notebook
     try:
         with opened() as cells:
             for language, code, line in blocks(path.read_text()):

@@ -12,7 +12,7 @@ import numpy as np
 
 from maasnb.errors import ArtifactError, missing_package
 
-__all__ = ["Blob", "arrays_from_bytes", "bytes_from_arrays", "check_digest", "digest_of"]
+__all__ = ["DIGEST", "Blob", "arrays_from_bytes", "bytes_from_arrays", "check_digest", "digest_of"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

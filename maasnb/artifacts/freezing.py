@@ -2,9 +2,13 @@
 
 Beside the program go golden pairs: a few raw examples of the test split with the outputs that the
 notebook computes for them. Whoever runs the program later, the notebook before sending and the
-server before listing, must reproduce them.
+server before listing, must reproduce them. A summary of the training data and a card for people go
+along, both made from the run alone.
 """
 
+import dataclasses
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -13,10 +17,19 @@ from numpy.typing import ArrayLike
 
 from maasnb.artifacts.artifact import Artifact
 from maasnb.artifacts.blobs import Blob, bytes_from_arrays, digest_of
+from maasnb.artifacts.card import Facts, model_card
+from maasnb.artifacts.distributions import (
+    FEWEST_ROWS,
+    MOST_ROWS,
+    Summary,
+    kind_of,
+    summarise,
+)
 from maasnb.artifacts.manifest import Framework, Manifest, ProgramEntry, check_name
 from maasnb.backends.protocol import Array, Backend
 from maasnb.datasets.recipes import Recipe
 from maasnb.errors import ExportError
+from maasnb.metrics import classes_of, measure
 from maasnb.tasks import Task
 from maasnb.tensors import Signature, Tensor, datatype_of
 
@@ -24,6 +37,9 @@ __all__ = ["GOLDEN_ROWS", "INPUT_NAME", "PublishableData", "PublishableRun", "Sp
 
 INPUT_NAME = "x"
 GOLDEN_ROWS = 8
+ANSWERED_ROWS = 2000
+"""So many examples are answered at most to learn what the model's answers look like."""
+MEASURED_ROWS = 10_000
 
 
 class Split(Protocol):
@@ -32,6 +48,15 @@ class Split(Protocol):
     @property
     def x(self) -> Array:
         """Return the raw inputs [n, ...]."""
+        ...
+
+    @property
+    def y(self) -> Array:
+        """Return the raw targets [n, ...]."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
         ...
 
 
@@ -71,6 +96,11 @@ class PublishableData(Protocol):
     @property
     def train(self) -> Split:
         """Return the training split."""
+        ...
+
+    @property
+    def validation(self) -> Split:
+        """Return the validation split."""
         ...
 
 
@@ -127,6 +157,11 @@ class PublishableRun(Protocol):
         """Return the versions of the packages that trained it."""
         ...
 
+    @property
+    def code(self) -> Mapping[str, str]:
+        """Return the cell, the model's source and the git commit, where they are known."""
+        ...
+
     def predict(self, x: ArrayLike) -> Array:
         """Return probabilities or values for raw examples [n, ...]."""
         ...
@@ -151,8 +186,15 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
     _check_one_part(run)
     golden = _golden(run)
     raw, expected = golden[INPUT_NAME], golden[run.task.output_name]
-    prepared = run.data.recipe.inputs(raw)
-    program = run.backend.export(run.model, run.task, prepared)
+    exported = run.backend.export(run.model, run.task, run.data.recipe.inputs(raw))
+    signature = Signature(
+        inputs=(_tensor(INPUT_NAME, raw),), outputs=(_tensor(run.task.output_name, expected),)
+    )
+    provenance = _provenance(run, exported.missing)
+    summary = _summary(run)
+    facts = _facts(run, name, signature, provenance, summary)
+    formats = tuple(each.format for each in exported.programs)
+    card = model_card(dataclasses.replace(facts, formats=formats, example=raw[:1]))
     blobs: dict[str, bytes] = {}
 
     def keep(content: bytes) -> Blob:
@@ -163,16 +205,18 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
     manifest = Manifest(
         name=name,
         framework=Framework(name=run.backend.name, version=run.backend.version()),
-        signature=Signature(
-            inputs=(_tensor(INPUT_NAME, raw),), outputs=(_tensor(run.task.output_name, expected),)
-        ),
+        signature=signature,
         recipe=run.data.recipe,
         task=run.task,
         metrics={key: float(value) for key, value in run.metrics.items()},
-        provenance=_provenance(run),
-        programs=(ProgramEntry(format=program.format, blob=keep(program.content)),),
+        provenance=provenance,
+        programs=tuple(
+            ProgramEntry(format=each.format, blob=keep(each.content)) for each in exported.programs
+        ),
         weights=keep(bytes_from_arrays(run.backend.weights(run.model))),
         golden=keep(bytes_from_arrays(golden)),
+        card=keep(card.encode()),
+        summary=None if summary is None else keep(summary.to_bytes()),
     )
     return Artifact(manifest=manifest, blobs=blobs)
 
@@ -206,9 +250,7 @@ def _check_one_part(run: PublishableRun) -> None:
 def _golden(run: PublishableRun) -> dict[str, Array]:
     rows = run.data.test.x if len(run.data.test.x) else run.data.train.x
     raw = np.asarray(rows[:GOLDEN_ROWS])
-    recipe = run.data.recipe
-    answers = run.backend.predict(run.model, run.task, recipe.inputs(raw))
-    outputs = recipe.outputs(np.asarray(answers))
+    outputs = _answers(run, raw)
     if not np.isfinite(outputs).all():
         message = (
             f"The model of the run {run.name!r} returns NaN or infinite values; expected finite "
@@ -222,9 +264,9 @@ def _tensor(name: str, array: Array) -> Tensor:
     return Tensor(name=name, datatype=datatype_of(array.dtype), shape=(-1, *array.shape[1:]))
 
 
-def _provenance(run: PublishableRun) -> dict[str, Any]:
+def _provenance(run: PublishableRun, missing: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "run": run.name,
+        "run": _run_name(run),
         "steps": run.steps,
         "status": run.status,
         "seed": run.data.seed,
@@ -233,4 +275,84 @@ def _provenance(run: PublishableRun) -> dict[str, Any]:
         "features": list(run.data.features),
         "settings": dict(run.settings),
         "packages": dict(run.environment),
+        "code": dict(run.code),
+        **({"not_exported": dict(missing)} if missing else {}),
     }
+
+
+def _run_name(run: PublishableRun) -> str:
+    """Return a run's name; without its number where nobody gave the name.
+
+    A notebook that is run again, to the same weights, is to give the same artifact.
+    """
+    given = re.fullmatch(rf"(.*-{re.escape(run.backend.name)})-\d+", run.name)
+    return given[1] if given else run.name
+
+
+def _summary(run: PublishableRun) -> Summary | None:
+    """Return how the training data and the model's answers to it are distributed."""
+    train = run.data.train
+    if len(train) < FEWEST_ROWS:
+        return None
+    x = np.asarray(train.x)[:: -(-len(train) // MOST_ROWS)]
+    asked = x[:: -(-len(x) // ANSWERED_ROWS)]
+    outputs = _answers(run, asked)
+    classes = None
+    if run.task.kind == "classification":
+        named = classes_of(outputs).ravel()
+        classes = np.bincount(named, minlength=max(outputs.shape[-1], len(run.task.labels)))
+    return summarise(
+        x,
+        outputs,
+        of=kind_of(x, tokens=run.task.takes == "int32"),
+        features=run.data.features,
+        classes=classes,
+    )
+
+
+def _answers(run: PublishableRun, raw: Array) -> Array:
+    recipe = run.data.recipe
+    answers = run.backend.predict(run.model, run.task, recipe.inputs(raw))
+    return recipe.outputs(np.asarray(answers))
+
+
+def _facts(
+    run: PublishableRun,
+    name: str,
+    signature: Signature,
+    provenance: Mapping[str, Any],
+    summary: Summary | None,
+) -> Facts:
+    data, task = run.data, run.task
+    sizes = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
+    classes = None
+    if task.kind == "classification" and not task.positions:
+        classes = np.bincount(np.asarray(data.train.y).ravel(), minlength=len(task.labels)).tolist()
+    own = "model" in run.code  # else the docstring is the framework's
+    return Facts(
+        name=name,
+        framework=run.backend.name,
+        model=type(run.model).__name__,
+        about=(inspect.cleandoc(type(run.model).__doc__ or "") if own else "")[:2000],
+        parameters=sum(info.count for info in run.backend.parameters(run.model)),
+        formats=(),
+        signature=signature,
+        task=task,
+        data={"name": data.name, "classes": classes, **sizes},
+        features=data.features,
+        recipe=tuple(step.kind for step in data.recipe.steps),
+        summary=summary,
+        metrics={"validation": dict(run.metrics), "test": _test_metrics(run)},
+        example=np.zeros(0),
+        provenance=provenance,
+    )
+
+
+def _test_metrics(run: PublishableRun) -> dict[str, float]:
+    split = run.data.test
+    if not len(split):
+        return {}
+    every = -(-len(split) // MEASURED_ROWS)
+    outputs = _answers(run, np.asarray(split.x)[::every])
+    targets = np.asarray(split.y)[::every]
+    return measure(run.task, classes_of(outputs) if run.task.positions else outputs, targets)

@@ -26,6 +26,7 @@ __all__ = [
     "Backend",
     "Device",
     "Evaluation",
+    "Exported",
     "Losses",
     "ParameterInfo",
     "Program",
@@ -82,6 +83,19 @@ class ProgramFile:
 
     format: str
     content: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """Hold a model's programs, the one to prefer first, all of which answer as the model does.
+
+    Attributes:
+        programs: at least one.
+        missing: format -> why there is no program of it and what to do, in words.
+    """
+
+    programs: tuple[ProgramFile, ...]
+    missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,8 +369,16 @@ class Backend(Protocol):
         """Say whether an error is the framework's word for a device without memory left."""
         ...
 
-    def export(self, model: Model, task: Task, inputs: Array) -> ProgramFile:
-        """Return the model as a program with a dynamic batch; `inputs` are a few examples.
+    def bind(self, model: Model, weights: Mapping[str, Array]) -> None:
+        """Put weights, as `weights` returned them, into a model of the same structure.
+
+        Raises:
+            ModelError: names or shapes differ; nothing was changed. Names the first.
+        """
+        ...
+
+    def export(self, model: Model, task: Task, inputs: Array) -> Exported:
+        """Return the model as programs with a dynamic batch; `inputs` are a few examples.
 
         Raises:
             ExportError: the model cannot be exported; names the operator.

@@ -27,7 +27,7 @@ from maasnb.errors import (
 from maasnb.tables import aligned
 from maasnb.tensors import Signature, Tensor
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "fitting"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -145,7 +145,7 @@ class Endpoint:
             EndpointError: the server is not there or fails.
         """
         tensor = self.signature.inputs[0]
-        array = _fitting(x, tensor)
+        array = fitting(x, tensor)
         rows = max(1, NUMBERS_A_REQUEST // max(1, math.prod(array.shape[1:])))
         parts = [self._infer(array[start : start + rows]) for start in range(0, len(array), rows)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -270,7 +270,7 @@ def _unknown(
     return unknown_name(f"version of the model {name!r} called", str(version), known[name], hint)
 
 
-def _fitting(x: ArrayLike, tensor: Tensor) -> Array:
+def fitting(x: ArrayLike, tensor: Tensor) -> Array:
     """Return raw examples as the array that the model takes."""
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":

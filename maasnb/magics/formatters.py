@@ -25,6 +25,7 @@ NOUNS: tuple[tuple[str, str], ...] = (
     ("maasnb.panels.reopening", "Panel"),
     ("maasnb.client.endpoint", "Endpoint"),
     ("maasnb.records.listing", "Runs"),
+    ("maasnb.saving", "SavedModel"),
     ("maasnb.study.reports", "Report"),
 )
 RUN = ("maasnb.records.run", "Run")

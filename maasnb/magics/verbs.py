@@ -193,6 +193,8 @@ _ALL = (
     Verb(name="find_lr", module="maasnb.study.rates", function="find_lr", binds="report"),
     Verb(name="inspect", module="maasnb.study.inspection", function="inspect", binds="report"),
     Verb(name="evaluate", module="maasnb.study.evaluation", function="evaluate", binds="report"),
+    Verb(name="save", module="maasnb.saving", function="save", binds="saved"),
+    Verb(name="load", module="maasnb.saving", function="load", binds="saved"),
     Verb(name="publish", module="maasnb.publishing", function="publish", binds="endpoint"),
     Verb(name="connect", module="maasnb.publishing", function="connect", binds="endpoint"),
     Verb(name="predict", module="maasnb.publishing", function="predict"),

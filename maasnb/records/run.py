@@ -49,6 +49,7 @@ class Run(Steerable):
         settings: the options of the run, as `run.json` has them.
         knobs: what `run.set` can change, as it is set now: `lr` before the schedule, and `clip`.
         environment: the versions of what ran.
+        code: the `cell` that trained it, the `model`'s source and the git `commit`, where known.
         options: what `mb.train` was given or took by default.
         epochs: how many passes over the training split the run is to make.
         steps_per_epoch: how many steps make one pass.
@@ -68,6 +69,7 @@ class Run(Steerable):
         task: Task,
         settings: Mapping[str, Any],
         environment: Mapping[str, str],
+        code: Mapping[str, str] | None = None,
         epochs: int,
         steps_per_epoch: int,
         total_steps: int | None = None,
@@ -84,6 +86,7 @@ class Run(Steerable):
         self.settings = dict(settings)
         self.knobs: dict[str, float | None] = {name: self.settings.get(name) for name in KNOBS}
         self.environment = dict(environment)
+        self.code = dict(code or {})
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = epochs * steps_per_epoch if total_steps is None else total_steps

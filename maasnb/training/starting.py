@@ -20,6 +20,7 @@ from maasnb.parts import taken
 from maasnb.records.observing import observers_told, occupy, release
 from maasnb.records.run import Run
 from maasnb.settings import VERSION
+from maasnb.sourcecode import code_of
 from maasnb.training.forking import fork_run
 from maasnb.training.loop import Loop
 from maasnb.training.opening import Opening, plain, resumed
@@ -187,7 +188,7 @@ def _make_run(
 ) -> Run:
     """Open the run's folder and make its handle."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._")[:48] or "data"
-    environment = _environment(backend)
+    environment, code = _environment(backend), code_of(model)
     parameters = backend.parameters(model)
     summary = {
         "backend": backend.name,
@@ -200,6 +201,7 @@ def _make_run(
         "options": {key: plain(value) for key, value in options.items()},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "seed": data.seed},
         "environment": environment,
+        "code": code,
         "first": opening.beginning.first,
         **({"origin": opening.origin} if opening.origin else {}),
     }
@@ -211,6 +213,7 @@ def _make_run(
         task=plan.task,
         settings=settings,
         environment=environment,
+        code=code,
         epochs=plan.epochs,
         steps_per_epoch=plan.steps_per_epoch,
         total_steps=plan.steps,

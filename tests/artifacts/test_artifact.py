@@ -13,9 +13,13 @@ def test_an_artifact_comes_back_from_its_folder(tmp_path):
     assert read(write(artifact, tmp_path / "frozen")) == artifact
 
 
-def test_every_file_of_the_folder_is_named_by_its_digest_or_is_the_manifest(tmp_path):
+def test_every_file_of_the_folder_is_named_by_its_digest_or_is_the_manifest_or_the_card(tmp_path):
     folder = write(small_artifact(), tmp_path / "frozen")
-    assert sorted(path.name for path in folder.iterdir()) == ["blobs", "manifest.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "blobs",
+        "manifest.json",
+    ]
     for path in (folder / "blobs").iterdir():
         assert path.name == digest_of(path.read_bytes())
 

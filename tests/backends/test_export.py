@@ -1,5 +1,7 @@
 """Exported programs answer what `predict` does, for a batch of any size."""
 
+import importlib.util
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -23,8 +25,8 @@ def run(program, inputs):
 def test_the_program_takes_a_batch_of_any_size(backend, count):
     model = backend.build(Spec(input=(4,), layers=(Dense(8, "relu"), Dropout(0.3), Dense(3))), 0)
     inputs, _ = examples(count)
-    program = backend.export(model, CLASSES, examples()[0])
-    assert_allclose(run(program, inputs), backend.predict(model, CLASSES, inputs), atol=1e-5)
+    for program in backend.export(model, CLASSES, examples()[0]).programs:
+        assert_allclose(run(program, inputs), backend.predict(model, CLASSES, inputs), atol=1e-5)
 
 
 def test_every_activation_can_be_exported(backend):
@@ -33,8 +35,8 @@ def test_every_activation_can_be_exported(backend):
         layers += [Activation(name), Dense(6)]
     model = backend.build(Spec(input=(4,), layers=(*layers, Dense(3))), 0)
     inputs, _ = examples(5)
-    program = backend.export(model, CLASSES, inputs)
-    assert_allclose(run(program, inputs), backend.predict(model, CLASSES, inputs), atol=1e-5)
+    for program in backend.export(model, CLASSES, inputs).programs:
+        assert_allclose(run(program, inputs), backend.predict(model, CLASSES, inputs), atol=1e-5)
 
 
 def test_exporting_leaves_the_model_as_it_was(backend):
@@ -45,11 +47,27 @@ def test_exporting_leaves_the_model_as_it_was(backend):
         np.testing.assert_array_equal(weight, before[name])
 
 
-def test_torch_exports_onnx_and_jax_exports_stablehlo_for_all_platforms():
-    for name, expected in (("torch", "onnx"), ("jax", "stablehlo")):
+def test_torch_exports_onnx_and_jax_exports_onnx_and_stablehlo_for_all_platforms():
+    for name, expected in (("torch", ["onnx"]), ("jax", ["onnx", "stablehlo"])):
         backend = backend_named(name)
         model = backend.build(Spec(input=(4,), layers=(Dense(3),)), 0)
-        program = backend.export(model, CLASSES, examples()[0])
-        assert program.format == expected
-    platforms = export.deserialize(bytearray(program.content)).platforms
+        exported = backend.export(model, CLASSES, examples()[0])
+        assert [program.format for program in exported.programs] == expected
+        assert exported.missing == {}
+    platforms = export.deserialize(bytearray(exported.programs[-1].content)).platforms
     assert platforms == ("cpu", "cuda", "tpu")
+
+
+def test_the_same_model_gives_the_same_bytes(backend):
+    model = backend.build(Spec(input=(4,), layers=(Dense(8, "gelu"), Dense(3))), 0)
+    first, second = (backend.export(model, CLASSES, examples()[0]) for _ in range(2))
+    assert first == second
+
+
+def test_without_the_converter_a_jax_model_is_exported_and_the_extra_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    backend = backend_named("jax")
+    model = backend.build(Spec(input=(4,), layers=(Dense(3),)), 0)
+    exported = backend.export(model, CLASSES, examples()[0])
+    assert [program.format for program in exported.programs] == ["stablehlo"]
+    assert "pip install 'maasnb[jax-onnx]'" in exported.missing["onnx"]

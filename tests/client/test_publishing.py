@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from maasnb.backends.protocol import ProgramFile
+from maasnb.backends.protocol import Exported, ProgramFile
 from maasnb.building import build
 from maasnb.datasets.loading import data
 from maasnb.datasets.recipes import standardize
@@ -39,7 +39,8 @@ class Spoilt:
         if self._error:
             raise self._error
         if self._content:
-            return ProgramFile(format="onnx", content=self._content)
+            program = ProgramFile(format="onnx", content=self._content)
+            return Exported(programs=(program,))
         return self._backend.export(small_run("torch").model, task, inputs)
 
 
@@ -88,7 +89,7 @@ def test_an_export_that_answers_differently_is_not_sent(home):
 
     other = torch.nn.Sequential(torch.nn.Linear(64, 10))
     wrong = small_run().backend.export(other, small_run().task, small_run().data.test.inputs[:2])
-    spoilt = Spoilt(small_run().backend, content=wrong.content)
+    spoilt = Spoilt(small_run().backend, content=wrong.programs[0].content)
     with pytest.raises(ExportError, match=r"'probabilities' differs by 0.*Nothing was sent"):
         publish(changed(small_run(), backend=spoilt), "digits")
     assert not home.exists()

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,13 +12,15 @@ from flax import nnx
 
 from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import has_own_loss
+from maasnb.backends.fitting import check_fits
 from maasnb.backends.jax.anatomy import anatomy, example
 from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts
 from maasnb.backends.jax.export import export_stablehlo
 from maasnb.backends.jax.layers import build_module, final_activation
 from maasnb.backends.jax.losses import head
+from maasnb.backends.jax.onnx import export_onnx
 from maasnb.backends.jax.program import EVALUATION_BATCH, JaxProgram, parameter_names
-from maasnb.backends.protocol import PLAIN, Array, Asked, Device, ParameterInfo, ProgramFile
+from maasnb.backends.protocol import PLAIN, Array, Asked, Device, Exported, ParameterInfo
 from maasnb.errors import ModelError, unknown_name
 from maasnb.layers import Spec
 from maasnb.parts import Parts, count, joined, padded, taken
@@ -160,9 +163,25 @@ class JaxBackend:
             and ("RESOURCE_EXHAUSTED" in words or "Out of memory" in words)
         )
 
-    def export(self, model: nnx.Module, task: Task, inputs: Array) -> ProgramFile:
-        """Return the module as a StableHLO program."""
-        return export_stablehlo(model, task, inputs)
+    def bind(self, model: nnx.Module, weights: Mapping[str, Array]) -> None:
+        """Put arrays into the module's state, each in its variable's own type."""
+        _, _, rest = nnx.split(model, nnx.RngState, ...)
+        names, (leaves, tree) = parameter_names(rest), jax.tree.flatten(rest)
+        shapes = {name: leaf.shape for name, leaf in zip(names, leaves, strict=True)}
+        check_fits(type(model).__name__, shapes, weights)
+        bound = [
+            jnp.asarray(weights[name], dtype=leaf.dtype)
+            for name, leaf in zip(names, leaves, strict=True)
+        ]
+        nnx.update(model, jax.tree.unflatten(tree, bound))
+
+    def export(self, model: nnx.Module, task: Task, inputs: Array) -> Exported:
+        """Return the module as ONNX where that can be made, and as a StableHLO program."""
+        stablehlo = export_stablehlo(model, task, inputs)
+        found = export_onnx(model, task, inputs, self.predict(model, task, inputs))
+        if isinstance(found, str):
+            return Exported(programs=(stablehlo,), missing={"onnx": found})
+        return Exported(programs=(found, stablehlo))
 
 
 def backend() -> JaxBackend:

@@ -1,10 +1,11 @@
 """A flax model as a StableHLO program of any batch, head included, made by `jax.export`."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import export
 
@@ -15,7 +16,7 @@ from maasnb.backends.protocol import Array, ProgramFile
 from maasnb.errors import ExportError
 from maasnb.tasks import Task
 
-__all__ = ["PLATFORMS", "export_stablehlo"]
+__all__ = ["PLATFORMS", "evaluated", "export_stablehlo"]
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -31,19 +32,8 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
     Raises:
         ExportError: JAX cannot export the model; carries JAX's reason.
     """
-    still = nnx.clone(model)
-    still.eval()
-    graph, random, rest = nnx.split(still, nnx.RngState, ...)
-    constants, streams = jax.device_get(rest), Streams.of(random)
-
-    def program(inputs: jax.Array) -> jax.Array:
-        # Keys cannot be stored in a program; an evaluated model draws nothing, so any will do.
-        return head(
-            task, call(nnx.merge(graph, streams.at(0, 0), constants, copy=True), inputs, task.kind)
-        )
-
+    program, dtype = evaluated(model, task)
     (batch,) = export.symbolic_shape("batch")
-    dtype = jnp.int32 if task.takes == "int32" else jnp.float32
     shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), dtype)
     try:
         with _no_sources():
@@ -55,9 +45,33 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
         message = (
             f"This {type(model).__name__} cannot be exported to StableHLO: {reason}. "
             "__call__ must be traceable by jax.jit for a batch of any size: no Python branches on "
-            "array values, no host callbacks, and shapes taken from the input."
+            "array values, no host callbacks, and sizes taken from x.shape, not from len(x)."
         )
         raise ExportError(message) from error
+
+
+def evaluated(model: nnx.Module, task: Task) -> tuple[Callable[[Any], Any], np.dtype[Any]]:
+    """Return what an evaluated model computes, head included, as a function of its inputs alone.
+
+    Args:
+        model: the trained module; it is not changed.
+        task: what it was trained for.
+
+    Returns:
+        The function, and the type of its inputs [batch, ...].
+    """
+    still = nnx.clone(model)
+    still.eval()
+    graph, random, rest = nnx.split(still, nnx.RngState, ...)
+    constants, streams = jax.device_get(rest), Streams.of(random)
+
+    def program(inputs: jax.Array) -> jax.Array:
+        # Keys cannot be stored in a program; an evaluated model draws nothing, so any will do.
+        return head(
+            task, call(nnx.merge(graph, streams.at(0, 0), constants, copy=True), inputs, task.kind)
+        )
+
+    return program, np.dtype(np.int32 if task.takes == "int32" else np.float32)
 
 
 @contextlib.contextmanager

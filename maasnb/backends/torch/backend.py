@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import has_own_loss
-from maasnb.backends.protocol import PLAIN, Array, Asked, Device, ParameterInfo, ProgramFile
+from maasnb.backends.fitting import check_fits
+from maasnb.backends.protocol import PLAIN, Array, Asked, Device, Exported, ParameterInfo
 from maasnb.backends.torch.anatomy import anatomy, example
 from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating
 from maasnb.backends.torch.export import export_onnx
@@ -161,9 +162,15 @@ class TorchBackend:
             and ("out of memory" in words or "can't allocate memory" in words)
         )
 
-    def export(self, model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
+    def bind(self, model: nn.Module, weights: Mapping[str, Array]) -> None:
+        """Load a state dict of arrays, each in its parameter's own type and on its device."""
+        own = model.state_dict()
+        check_fits(type(model).__name__, {n: tuple(v.shape) for n, v in own.items()}, weights)
+        model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+
+    def export(self, model: nn.Module, task: Task, inputs: Array) -> Exported:
         """Return the module as an ONNX program."""
-        return export_onnx(model, task, inputs)
+        return Exported(programs=(export_onnx(model, task, inputs),))
 
 
 def backend() -> TorchBackend:
