@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from maasnb.building import build
     from maasnb.client.endpoint import Endpoint
     from maasnb.datasets.loading import Data, data
-    from maasnb.datasets.recipes import standardize, standardize_target
+    from maasnb.datasets.recipes import chars, standardize, standardize_target
     from maasnb.diagnosis import doctor
     from maasnb.errors import MaasError
     from maasnb.hardware import devices
     from maasnb.layers import Activation, Dense, Dropout, Input
     from maasnb.panels.reopening import panel
+    from maasnb.prompting import generate
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
@@ -47,6 +48,7 @@ __all__ = [
     "Run",
     "__version__",
     "build",
+    "chars",
     "checkpoint",
     "clip",
     "compare",
@@ -57,6 +59,7 @@ __all__ = [
     "evaluate",
     "find_lr",
     "fork",
+    "generate",
     "inspect",
     "lr",
     "panel",
@@ -87,6 +90,7 @@ _HOMES = {
     "Report": "maasnb.study.reports",
     "Run": "maasnb.records.run",
     "build": "maasnb.building",
+    "chars": "maasnb.datasets.recipes",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
     "compare": "maasnb.study.comparison",
@@ -97,6 +101,7 @@ _HOMES = {
     "evaluate": "maasnb.study.evaluation",
     "find_lr": "maasnb.study.rates",
     "fork": "maasnb.training",
+    "generate": "maasnb.prompting",
     "inspect": "maasnb.study.inspection",
     "lr": "maasnb.steering",
     "panel": "maasnb.panels.reopening",

@@ -5,14 +5,14 @@ Datatypes are those of the Open Inference Protocol V2
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from maasnb.errors import OptionError, unknown_name
 
-__all__ = ["DATATYPES", "Signature", "Tensor", "datatype_of"]
+__all__ = ["DATATYPES", "Signature", "Tensor", "datatype_of", "packed_texts", "unpacked_texts"]
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -27,6 +27,7 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP16": np.dtype(np.float16),
     "FP32": np.dtype(np.float32),
     "FP64": np.dtype(np.float64),
+    "BYTES": np.dtype(object),  # of `str`
 }
 
 
@@ -42,8 +43,35 @@ def datatype_of(dtype: np.dtype[Any]) -> str:
     for name, known in DATATYPES.items():
         if known == dtype:
             return name
-    message = f"An array of dtype {dtype} cannot be served; expected numbers or booleans."
+    message = f"An array of dtype {dtype} cannot be served; expected numbers, booleans or texts."
     raise OptionError(message)
+
+
+def packed_texts(texts: Iterable[str]) -> bytes:
+    r"""Return texts as the protocol's binary data has them: each behind its size, 4 bytes.
+
+    >>> packed_texts(["a", ""])
+    b'\\x01\\x00\\x00\\x00a\\x00\\x00\\x00\\x00'
+    """
+    encoded = [text.encode() for text in texts]
+    return b"".join([len(each).to_bytes(4, "little") + each for each in encoded])
+
+
+def unpacked_texts(content: bytes) -> list[str]:
+    """Return the texts that `packed_texts` packed.
+
+    Raises:
+        ValueError: the bytes are not whole, or a text is not UTF-8.
+    """
+    texts, place = [], 0
+    while place < len(content):
+        size = int.from_bytes(content[place : place + 4], "little")
+        place += 4 + size
+        if place > len(content):
+            message = f"a text of {size} bytes is not whole"
+            raise ValueError(message)
+        texts.append(content[place - size : place].decode())
+    return texts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ notebook computes for them. Whoever runs the program later, the notebook before 
 server before listing, must reproduce them.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -18,12 +19,13 @@ from maasnb.backends.protocol import Array, Backend
 from maasnb.datasets.recipes import Recipe
 from maasnb.errors import ExportError
 from maasnb.tasks import Task
-from maasnb.tensors import Signature, Tensor, datatype_of
+from maasnb.tensors import Signature, Tensor, datatype_of, packed_texts
 
 __all__ = ["GOLDEN_ROWS", "INPUT_NAME", "PublishableData", "PublishableRun", "Split", "freeze"]
 
 INPUT_NAME = "x"
 GOLDEN_ROWS = 8
+MOST_GOLDEN_NUMBERS = 1 << 20  # 4 MB: windows over a large vocabulary have many
 
 
 class Split(Protocol):
@@ -172,7 +174,8 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
         provenance=_provenance(run),
         programs=(ProgramEntry(format=program.format, blob=keep(program.content)),),
         weights=keep(bytes_from_arrays(run.backend.weights(run.model))),
-        golden=keep(bytes_from_arrays(golden)),
+        golden=keep(bytes_from_arrays({key: _storable(each) for key, each in golden.items()})),
+        generation=_generation(run),
     )
     return Artifact(manifest=manifest, blobs=blobs)
 
@@ -205,8 +208,9 @@ def _check_one_part(run: PublishableRun) -> None:
 
 def _golden(run: PublishableRun) -> dict[str, Array]:
     rows = run.data.test.x if len(run.data.test.x) else run.data.train.x
-    raw = np.asarray(rows[:GOLDEN_ROWS])
     recipe = run.data.recipe
+    numbers = max(run.task.outputs * math.prod(run.task.positions), 1)
+    raw = np.asarray(rows[: max(1, min(GOLDEN_ROWS, MOST_GOLDEN_NUMBERS // numbers))])
     answers = run.backend.predict(run.model, run.task, recipe.inputs(raw))
     outputs = recipe.outputs(np.asarray(answers))
     if not np.isfinite(outputs).all():
@@ -216,6 +220,21 @@ def _golden(run: PublishableRun) -> dict[str, Array]:
         )
         raise ExportError(message)
     return {INPUT_NAME: raw, run.task.output_name: outputs}
+
+
+def _storable(array: Array) -> Array:
+    """Return an array that safetensors can hold: texts as their packed bytes."""
+    if array.dtype.kind != "O":
+        return array
+    return np.frombuffer(packed_texts(array.tolist()), np.uint8)
+
+
+def _generation(run: PublishableRun) -> dict[str, Any] | None:
+    """Return what a server must know to write with a model that says which token comes next."""
+    text, task = run.data.recipe.text, run.task
+    if text is None or (*task.positions, task.outputs) != (text.length, len(text.vocabulary)):
+        return None
+    return {"context": text.length, "unit": text.unit}
 
 
 def _tensor(name: str, array: Array) -> Tensor:

@@ -4,6 +4,8 @@ import asyncio
 import collections
 import dataclasses
 
+import numpy as np
+
 from maasnb.artifacts.manifest import Manifest
 from maasnb.registry.models import Registry
 from maasnb.runtimes.served import ServedModel, load, read_golden
@@ -29,7 +31,7 @@ class LoadedModel:
     name: str
     version: int
     served: ServedModel
-    example: tuple[float | int | bool, ...]
+    example: tuple[float | int | bool | str, ...]
 
     @property
     def manifest(self) -> Manifest:
@@ -88,7 +90,7 @@ class Models:
         blobs = self.registry.blobs(manifest)
         golden = read_golden(manifest, blobs[manifest.golden.digest])
         served = load(manifest, blobs, self.formats)
-        example = golden.inputs[manifest.input.name][0].ravel().tolist()
+        example = np.asarray(golden.inputs[manifest.input.name][0]).ravel().tolist()
         return LoadedModel(name, version, served, tuple(example))
 
     def _keep(self, loaded: LoadedModel) -> None:

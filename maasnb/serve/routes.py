@@ -2,6 +2,9 @@
 
 from starlette.routing import Router
 
+from maasnb.serve.completions import routes as completion_routes
+from maasnb.serve.page import PAGE_PATHS
+from maasnb.serve.page import routes as page_routes
 from maasnb.serve.publishing import routes as publishing_routes
 from maasnb.serve.queries import routes as query_routes
 from maasnb.serve.services import Services
@@ -9,7 +12,7 @@ from maasnb.serve.watching import routes as watching_routes
 
 __all__ = ["PUBLIC_PATHS", "make_router"]
 
-PUBLIC_PATHS = frozenset({"/v2/health/live", "/v2/health/ready", "/maas/v1/identity"})
+PUBLIC_PATHS = PAGE_PATHS | {"/v2/health/live", "/v2/health/ready", "/maas/v1/identity"}
 """What is answered without a token: nothing of a model, a proof that does not show the token."""
 
 
@@ -19,6 +22,8 @@ def make_router(services: Services) -> Router:
         routes=[
             *query_routes(services),
             *publishing_routes(services),
+            *completion_routes(services),
+            *page_routes(services),
             *watching_routes(services),
         ]
     )

@@ -216,11 +216,12 @@ def _flat(data: list[Any], shape: tuple[int, ...], name: str) -> list[Any]:
 
 def _typed(numbers: list[Any], tensor: Tensor) -> Array:
     kind = tensor.dtype.kind
-    accepted = {"b": {bool}, "f": {int, float}}.get(kind, {int})
+    accepted = {"b": {bool}, "f": {int, float}, "O": {str}}.get(kind, {int})
     found = set(map(type, numbers))
     if not found <= accepted:
         wrong = next(each for each in numbers if type(each) not in accepted)
-        kinds = {"b": "true or false", "f": "numbers"}.get(kind, "whole numbers")
+        words = {"b": "true or false", "f": "numbers", "O": "texts"}
+        kinds = words.get(kind, "whole numbers")
         message = (
             f"The input {tensor.name!r} holds {wrong!r:.40}; expected {kinds}, because its "
             f"datatype is {tensor.datatype}."
