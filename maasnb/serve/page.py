@@ -48,7 +48,7 @@ HEADERS = {
 }
 
 
-def routes(services: Services) -> list[Route]:  # noqa: ARG001 - the common form of routes
+def routes(services: Services) -> list[Route]:
     """Return the routes of the page and its files."""
     return [_route(path, *file) for path, file in FILES.items()]
 
