@@ -36,6 +36,7 @@ from maasnb.serve.answers import (
     header,
     json_response,
     read_body,
+    status_of,
 )
 from maasnb.serve.models import LoadedModel
 from maasnb.serve.prompts import Asked, read_chat, read_completion
@@ -140,12 +141,16 @@ class _Completions:
         pieces = generate_text(next_token, text, asked.prompt, asked.sampling)
         shape = _Shape(asked, loaded, len(text.encode(asked.prompt or "\n")))
         self._begin()
+        end = self._counted(loaded)
         if asked.stream:
-            return _Stream(self._events(pieces, shape, ends), self._end)
+            return _Stream(self._events(pieces, shape, ends), end)
         try:
-            return json_response(await self._whole(pieces, shape, ends, request.is_disconnected))
-        finally:
-            self._end()
+            whole = await self._whole(pieces, shape, ends, request.is_disconnected)
+        except BaseException as error:
+            end(status_of(error))
+            raise
+        end()
+        return json_response(whole)
 
     def _begin(self) -> None:
         if self._writing >= MOST_WRITING:
@@ -153,8 +158,16 @@ class _Completions:
             raise OverloadError(message)
         self._writing += 1
 
-    def _end(self) -> None:
-        self._writing -= 1
+    def _counted(self, loaded: LoadedModel) -> Callable[..., None]:
+        """Return what is called when a text ends: it makes room, and counts the time it took."""
+        began = time.perf_counter()
+
+        def end(status: int = 200) -> None:
+            self._writing -= 1
+            counts = self._services.counters.of(loaded.name, loaded.version)
+            counts.count(time.perf_counter() - began, int(status == 200), status)
+
+        return end
 
     async def _turns(self, pieces: Iterator[Piece], ends: float) -> AsyncIterator[list[Piece]]:
         loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 from starlette.routing import Router
 
+from maasnb.serve.cards import routes as card_routes
 from maasnb.serve.completions import routes as completion_routes
 from maasnb.serve.page import PAGE_PATHS
 from maasnb.serve.page import routes as page_routes
@@ -23,6 +24,7 @@ def make_router(services: Services) -> Router:
             *query_routes(services),
             *publishing_routes(services),
             *completion_routes(services),
+            *card_routes(services),
             *page_routes(services),
             *watching_routes(services),
         ]

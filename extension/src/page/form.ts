@@ -6,7 +6,6 @@ import { address, Failure, post } from "./api";
 import { Curl } from "./curl";
 import { imageSide, modelPath, type Metadata } from "./model";
 import { Pad } from "./pad";
-import { say } from "./said";
 
 const MOST_FIELDS = 120;
 const WAIT_MS = 150;
@@ -99,7 +98,6 @@ export class Form {
     this.out.replaceChildren(h("p", {}, words));
     this.out.classList.add("bad");
     this.note.textContent = "";
-    say(words);
   }
 }
 

@@ -9,6 +9,7 @@ import { getIfThere } from "./api";
 
 const EVERY_MS = 2000;
 const KEPT = 150;
+const NOTHING: number[] = Array.from({ length: 60 }, () => 0);
 
 interface LastMinute {
   requests?: number;
@@ -121,7 +122,7 @@ class TimeChart {
       legend: { show: false },
       cursor: { show: false },
       padding: [8, 12, 0, 0],
-      scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(most * 1.15, this.unit === "ms" ? 1 : 4)] } },
+      scales: { x: { time: false, range: (_, least) => [Math.min(least ?? 0, -59), 0] }, y: { range: (_, __, most) => [0, Math.max(most * 1.15, this.unit === "ms" ? 1 : 4)] } },
       axes: [
         { ...axis, size: 26, values: (_, at) => at.map((value) => (value === 0 ? "now" : `${value} s`)) },
         { ...axis, size: 46, values: (_, at) => at.map((value) => short(value)) },
@@ -222,14 +223,15 @@ export class Live {
     };
     ["p50", "p95", "p99"].forEach((name, place) => {
       const value = quantiles[place] ?? null;
-      words[name] = value === null ? "–" : `${short(value)} ms`;
+      words[name] = value === null ? "–" : `${short(Number(value.toPrecision(2)))} ms`;
     });
     for (const [key, element] of Object.entries(this.tiles)) setText(element, words[key] ?? "–");
     this.tiles["errors"]?.classList.toggle("bad", words["errors"] !== "0");
-    const requests = summed(minutes.map((each) => each.requests_by_second));
+    // A model that nobody has asked yet has a minute of nothing.
+    const requests = summed([...minutes.map((each) => each.requests_by_second), NOTHING]);
     const errors = summed(minutes.map((each) => each.errors_by_second));
     const seconds = requests.map((_, place) => place - requests.length + 1);
-    if (requests.length) this.traffic.show([seconds, requests, errors.length ? errors : requests.map(() => 0)]);
+    this.traffic.show([seconds, requests, errors.length ? errors : requests.map(() => 0)]);
     const now = performance.now() / 1000;
     this.kept.push({ at: now, values: quantiles });
     this.kept = this.kept.slice(-KEPT);

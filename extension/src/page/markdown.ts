@@ -7,8 +7,8 @@ type Inline = { pattern: RegExp; make: (found: RegExpExecArray) => Node };
 const INLINE: Inline[] = [
   { pattern: /`([^`\n]+)`/, make: (found) => h("code", {}, found[1] ?? "") },
   { pattern: /!?\[([^\]\n]{0,500})\]\(([^()\s]{0,2000})\)/, make: link },
-  { pattern: /\*\*([^*\n]+)\*\*/, make: (found) => h("strong", {}, ...inline(found[1] ?? "")) },
-  { pattern: /(?<![\w*])\*([^*\n]+)\*(?![\w*])/, make: (found) => h("em", {}, ...inline(found[1] ?? "")) },
+  { pattern: /\*\*(?!\s)([^*\n]+)(?<!\s)\*\*/, make: (found) => h("strong", {}, ...inline(found[1] ?? "")) },
+  { pattern: /(?<![\w*])\*(?!\s)([^*\n]+)(?<!\s)\*(?![\w*])/, make: (found) => h("em", {}, ...inline(found[1] ?? "")) },
   { pattern: /(?<!\w)_([^_\n]+)_(?!\w)/, make: (found) => h("em", {}, ...inline(found[1] ?? "")) },
   { pattern: /<(https?:\/\/[^\s<>]{1,2000})>/, make: (found) => anchor(found[1] ?? "", found[1] ?? "") },
 ];

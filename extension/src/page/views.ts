@@ -29,6 +29,8 @@ export const link = (name: string, version: string | null = null): string =>
 
 const nothing = (): void => undefined;
 
+const PLATFORMS: Record<string, string> = { onnx_onnxv1: "ONNX", jax_stablehlo: "StableHLO" };
+
 export async function listView(): Promise<View> {
   const models = await listed();
   if (!models.length) {
@@ -98,7 +100,7 @@ function head(model: Metadata, more: Described | null, version: string | null, g
   const select = h(
     "select",
     { id: "version", change: () => go(link(model.name, select.value || null)) },
-    h("option", { value: "" }, "as traffic has it"),
+    h("option", { value: "" }, "the one that answers"),
     ...all.map((each) => h("option", { value: each.number }, `version ${each.number}`)),
   );
   select.value = version ?? "";
@@ -106,7 +108,7 @@ function head(model: Metadata, more: Described | null, version: string | null, g
     "div",
     { class: "head" },
     h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Models")),
-    h("div", { class: "title" }, h("h1", {}, model.name), h("label", { class: "choose", for: "version" }, "asked: ", select)),
+    h("div", { class: "title" }, h("h1", {}, model.name), h("label", { class: "choose", for: "version" }, "version ", select)),
     h("p", { class: "lead" }, `${kindInWords(model)}.`),
     h("p", { class: "chips" }, ...(more ? chips(more) : [])),
   );
@@ -121,7 +123,7 @@ function facts(model: Metadata): HTMLElement {
     ["takes", side(model.inputs)],
     ["returns", side(model.outputs)],
     ["trained in", framework ?? "–"],
-    ["runs as", model.platform ?? "–"],
+    ["runs as", PLATFORMS[model.platform ?? ""] ?? model.platform ?? "–"],
   ];
   for (const [metric, value] of Object.entries(metrics)) rows.push([metric, short(value)]);
   if (labels.length && labels.length <= 20) rows.push(["classes", labels.map(String).join(", ")]);
@@ -135,21 +137,28 @@ function facts(model: Metadata): HTMLElement {
 
 function versions(name: string, model: Listed | Metadata, more: Described | null): HTMLElement {
   const aliases = Object.entries(more?.aliases ?? {});
-  const row = (each: VersionFacts): HTMLElement => {
+  const rolesOf = (each: VersionFacts): string[] => {
     const roles = aliases.filter(([, version]) => String(version) === each.number).map(([alias]) => alias);
     if (String(more?.canary?.version) === each.number) roles.push(`canary ${short(more?.canary?.percent)} %`);
     if (String(more?.shadow) === each.number) roles.push("shadow");
-    const told = Object.entries(each.metrics).slice(0, 2).map(([metric, value]) => `${metric} ${short(value)}`);
-    return h(
+    return roles;
+  };
+  const all = versionsOf(model).slice(0, 50);
+  const columns: [string, (each: VersionFacts) => (Node | string)[]][] = [
+    ["role", (each) => rolesOf(each).map((role) => h("span", { class: "chip strong" }, role))],
+    ["measured", (each) => [Object.entries(each.metrics).slice(0, 2).map(([metric, value]) => `${metric} ${short(value)}`).join(", ")]],
+    ["published", (each) => [each.created ? moment(each.created) : ""]],
+  ];
+  // What is told of no version needs no column.
+  const told = columns.filter(([, cell]) => all.some((each) => cell(each).some((part) => part !== "")));
+  const row = (each: VersionFacts): HTMLElement =>
+    h(
       "tr",
       {},
       h("th", { scope: "row" }, h("a", { href: link(name, each.number) }, each.number)),
-      h("td", {}, ...roles.map((role) => h("span", { class: "chip strong" }, role))),
-      h("td", {}, told.join(", ")),
-      h("td", { class: "faint" }, each.created ? moment(each.created) : ""),
+      ...told.map(([, cell]) => h("td", {}, ...cell(each))),
     );
-  };
-  const head = ["version", "role", "measured", "published"].map((word) => h("th", { scope: "col" }, word));
+  const head = ["version", ...told.map(([word]) => word)].map((word) => h("th", { scope: "col" }, word));
   const changes = (more?.history ?? []).slice(-5).reverse().map((change) => {
     const what = [change.action, change.alias, change.version === undefined ? "" : `→ ${change.version}`].filter(Boolean).join(" ");
     return h("li", {}, `${what}${change.by ? `, by ${change.by}` : ""}`, change.time ? h("span", { class: "faint" }, ` ${moment(change.time)}`) : null);
@@ -161,7 +170,7 @@ function versions(name: string, model: Listed | Metadata, more: Described | null
     h(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": "versions" },
-      h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...versionsOf(model).slice(0, 50).map(row))),
+      h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...all.map(row))),
     ),
     changes.length ? h("div", {}, h("h3", {}, "Changes"), h("ul", { class: "changes" }, ...changes)) : null,
   );
