@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from maasnb.building import build
     from maasnb.client.endpoint import Endpoint
     from maasnb.datasets.loading import Data, data
-    from maasnb.datasets.recipes import standardize, standardize_target
+    from maasnb.datasets.recipes import chars, standardize, standardize_target
     from maasnb.diagnosis import doctor
     from maasnb.errors import MaasError
     from maasnb.hardware import devices
     from maasnb.layers import Activation, Dense, Dropout, Input
     from maasnb.panels.reopening import panel
+    from maasnb.prompting import generate
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
@@ -49,6 +50,7 @@ __all__ = [
     "SavedModel",
     "__version__",
     "build",
+    "chars",
     "checkpoint",
     "clip",
     "compare",
@@ -59,6 +61,7 @@ __all__ = [
     "evaluate",
     "find_lr",
     "fork",
+    "generate",
     "inspect",
     "load",
     "lr",
@@ -92,6 +95,7 @@ _HOMES = {
     "Run": "maasnb.records.run",
     "SavedModel": "maasnb.saving",
     "build": "maasnb.building",
+    "chars": "maasnb.datasets.recipes",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
     "compare": "maasnb.study.comparison",
@@ -102,6 +106,7 @@ _HOMES = {
     "evaluate": "maasnb.study.evaluation",
     "find_lr": "maasnb.study.rates",
     "fork": "maasnb.training",
+    "generate": "maasnb.prompting",
     "inspect": "maasnb.study.inspection",
     "load": "maasnb.saving",
     "lr": "maasnb.steering",

@@ -8,6 +8,7 @@ along, both made from the run alone.
 
 import dataclasses
 import inspect
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ from maasnb.datasets.recipes import Recipe
 from maasnb.errors import ExportError
 from maasnb.metrics import classes_of, measure
 from maasnb.tasks import Task
-from maasnb.tensors import Signature, Tensor, datatype_of
+from maasnb.tensors import Signature, Tensor, datatype_of, packed_texts
 
 __all__ = ["GOLDEN_ROWS", "INPUT_NAME", "PublishableData", "PublishableRun", "Split", "freeze"]
 
@@ -40,6 +41,7 @@ GOLDEN_ROWS = 8
 ANSWERED_ROWS = 2000
 """So many examples are answered at most to learn what the model's answers look like."""
 MEASURED_ROWS = 10_000
+MOST_GOLDEN_NUMBERS = 1 << 20  # 4 MB: windows over a large vocabulary have many
 
 
 class Split(Protocol):
@@ -214,9 +216,10 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
             ProgramEntry(format=each.format, blob=keep(each.content)) for each in exported.programs
         ),
         weights=keep(bytes_from_arrays(run.backend.weights(run.model))),
-        golden=keep(bytes_from_arrays(golden)),
+        golden=keep(bytes_from_arrays({key: _storable(each) for key, each in golden.items()})),
         card=keep(card.encode()),
         summary=None if summary is None else keep(summary.to_bytes()),
+        generation=_generation(run),
     )
     return Artifact(manifest=manifest, blobs=blobs)
 
@@ -249,7 +252,8 @@ def _check_one_part(run: PublishableRun) -> None:
 
 def _golden(run: PublishableRun) -> dict[str, Array]:
     rows = run.data.test.x if len(run.data.test.x) else run.data.train.x
-    raw = np.asarray(rows[:GOLDEN_ROWS])
+    numbers = max(run.task.outputs * math.prod(run.task.positions), 1)
+    raw = np.asarray(rows[: max(1, min(GOLDEN_ROWS, MOST_GOLDEN_NUMBERS // numbers))])
     outputs = _answers(run, raw)
     if not np.isfinite(outputs).all():
         message = (
@@ -258,6 +262,21 @@ def _golden(run: PublishableRun) -> dict[str, Array]:
         )
         raise ExportError(message)
     return {INPUT_NAME: raw, run.task.output_name: outputs}
+
+
+def _storable(array: Array) -> Array:
+    """Return an array that safetensors can hold: texts as their packed bytes."""
+    if array.dtype.kind != "O":
+        return array
+    return np.frombuffer(packed_texts(array.tolist()), np.uint8)
+
+
+def _generation(run: PublishableRun) -> dict[str, Any] | None:
+    """Return what a server must know to write with a model that says which token comes next."""
+    text, task = run.data.recipe.text, run.task
+    if text is None or (*task.positions, task.outputs) != (text.length, len(text.vocabulary)):
+        return None
+    return {"context": text.length, "unit": text.unit}
 
 
 def _tensor(name: str, array: Array) -> Tensor:

@@ -90,7 +90,8 @@ class Manifest:
         golden: a few raw examples and their outputs, safetensors; a server must reproduce them.
         card: what a person should know of the model, Markdown; None where none was written.
         summary: how the training data was distributed, JSON; None where that is not known.
-        generation: how the model is asked to write on, as JSON data; None where it does not.
+        generation: `{"context": tokens, "unit": name}` where the model says which token of a text
+            comes next, so that it can write; else None.
     """
 
     name: str
@@ -277,7 +278,7 @@ def _read(data: object) -> Manifest:
         golden=_blob(data["golden"]),
         card=_blob(data["card"], LARGEST_TEXT_BYTES) if "card" in data else None,
         summary=_blob(data["summary"], LARGEST_TEXT_BYTES) if "summary" in data else None,
-        generation=_mapping(data["generation"]) if "generation" in data else None,
+        generation=_generation(data),
     )
 
 
@@ -358,6 +359,21 @@ def _task(value: object) -> Task:
     for label in task.labels:
         _text(label)
     return task
+
+
+def _generation(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what makes a model one that writes, if that fits the rest of the manifest."""
+    text, signature = Recipe.from_json(data["recipe"]).text, _signature(data["signature"])
+    if (text is not None) != (signature.inputs[0].datatype == "BYTES"):
+        raise _expected("an input that the recipe takes", signature.inputs[0].datatype)
+    if data.get("generation") is None:
+        return None
+    value, shape = _mapping(data["generation"]), signature.outputs[0].shape
+    if text is None or value != {"context": text.length, "unit": text.unit}:
+        raise _expected("the context of its recipe's text", value)
+    if shape != (-1, text.length, len(text.vocabulary)):
+        raise _expected("an output for each token of the vocabulary", shape)
+    return value
 
 
 def _signature(value: object) -> Signature:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from maasnb.client.http import Connection
+from maasnb.client.streaming import Writer
+from maasnb.datasets.text import as_texts
 from maasnb.errors import (
     DataError,
     EndpointError,
@@ -37,7 +39,7 @@ NUMBERS_A_REQUEST = 1 << 18
 SHORT_REQUEST = 2000
 
 
-class Endpoint:
+class Endpoint(Writer):
     """A model behind a URL.
 
     Attributes:
@@ -180,7 +182,8 @@ class Endpoint:
         """
         tensor = self.signature.inputs[0]
         shape = [1, *(max(size, 1) for size in tensor.shape[1:])]
-        example = self._parameters.get("example") or [0] * math.prod(shape)
+        nothing = "" if tensor.datatype == "BYTES" else 0
+        example = self._parameters.get("example") or [nothing] * math.prod(shape)
         values = np.asarray(example, dtype=tensor.dtype)
         # The shortest decimals of each number: 0.3, not 0.30000001192092896.
         data = (
@@ -272,6 +275,8 @@ def _unknown(
 
 def fitting(x: ArrayLike, tensor: Tensor) -> Array:
     """Return raw examples as the array that the model takes."""
+    if tensor.datatype == "BYTES":
+        return np.array(as_texts(x), dtype=object)
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         message = f"x holds {array.dtype} values; expected numbers, {tensor.datatype}."

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -90,6 +91,27 @@ class Connection:
             self._refuse(response)
         return response.status_code == 200
 
+    def events(self, path: str, data: dict[str, Any]) -> Iterator[str]:
+        """Send JSON data and yield the data of each server-sent event; raises as `get`."""
+        content = json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
+        headers = {"content-type": "application/json", "accept": "text/event-stream"}
+        try:
+            with self._client.stream(
+                "POST", self.url + path, content=content, headers=headers
+            ) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    self._refuse(response)
+                for line in response.iter_lines():
+                    if line.startswith("data:"):
+                        yield line.removeprefix("data:").strip()
+        except self._httpx.HTTPError as error:
+            message = (
+                f"The answer of {self.url} broke off ({type(error).__name__}: {error}). Is the "
+                "server running? Try again."
+            )
+            raise EndpointError(message) from error
+
     def close(self) -> None:
         """Close the connection for good."""
         self._close()
@@ -131,6 +153,7 @@ class Connection:
     def _refuse(self, response: "httpx.Response") -> NoReturn:
         data = self._json(response) or {}
         words = data.get("error")
+        words = words.get("message") if isinstance(words, dict) else words  # as OpenAI has it
         said = words if isinstance(words, str) else f"no words ({response.text[:200]!r})"
         status = response.status_code
         if status == 403:

@@ -1,20 +1,23 @@
-"""The verb `data`: arrays or a named data set, checked, split, and prepared by a recipe.
+"""The verb `data`: arrays, a text or a named data set, checked, split, and prepared by a recipe.
 
-The recipe is fitted on the training split alone; the other splits are prepared with its numbers.
+The recipe is fitted on the training split alone; the other splits are prepared with its numbers. A
+text is cut into windows, whose targets are the tokens that come next; its splits follow each other.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from maasnb.datasets.checks import as_parts, as_seed, as_targets, is_parts
-from maasnb.datasets.recipes import Step, fit_recipe
-from maasnb.datasets.sources import load_source
+from maasnb.datasets.recipes import Recipe, Step, chars, fit_recipe
+from maasnb.datasets.sources import DATASETS, load_source
 from maasnb.datasets.splits import Data, Split, feature_names, fingerprint, prepare
 from maasnb.datasets.streaming import data_of_stream
 from maasnb.datasets.streams import is_stream
+from maasnb.datasets.text import TextStep, visible
 from maasnb.errors import DataError, OptionError, missing_package
 from maasnb.parts import Parts, count, taken
 from maasnb.tasks import Kind
@@ -22,6 +25,8 @@ from maasnb.tasks import Kind
 __all__ = ["Data", "Split", "data"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+LONGEST_NAME = 100  # a longer string is no name of a data set
 
 
 def data(
@@ -41,7 +46,8 @@ def data(
 
     Args:
         x: the name of a data set (`"digits"`), inputs [n, ...] of numbers, a dictionary or a tuple
-            of them, or a stream of batches: a loader, a generator, or a function that makes one.
+            of them, or a stream of batches: a loader, a generator, or a function that makes one;
+            or a text, for a model that says which character comes next.
         y: targets of arrays: classes [n] (integers, strings, booleans) or [n, positions], or values
             [n] or [n, outputs], or a dictionary or a tuple for a loss of your own.
         split: the parts for train, validation and test; they add up to 1.
@@ -62,8 +68,10 @@ def data(
         OptionError: the split, the recipe or the seed cannot be used.
     """
     given = _Given(x=x, y=y, prep=prep, labels=labels, features=features, kind=kind)
-    if isinstance(x, str):
+    if isinstance(x, str) and not _is_text(x, prep):
         given, name = _from_source(x, given), name or x
+    if isinstance(given.x, str):
+        return _data_of_text(given, split, as_seed(seed), name or "text")
     if is_stream(given.x):
         if y is not None or prep:
             what = "prep=" if y is None else "y="
@@ -110,6 +118,71 @@ def _from_source(name: str, given: _Given) -> _Given:
         features=source.features if given.features is None else given.features,
         kind=given.kind or source.kind,
     )
+
+
+def _is_text(x: str, prep: Sequence[Step] | None) -> bool:
+    """Say whether a string is a text to learn from; a short one is taken for a name."""
+    if x in DATASETS:
+        return False
+    steps = prep if isinstance(prep, list | tuple) else ()
+    return len(x) > LONGEST_NAME or "\n" in x or any(isinstance(step, TextStep) for step in steps)
+
+
+def _data_of_text(given: _Given, split: Sequence[float], seed: int, name: str) -> Data:
+    """Return windows of a text, each with the tokens that come next as its targets."""
+    text, step = given.x, _text_step(given)
+    x, y = step.cut(_checked(text))
+    if not len(x):
+        message = (
+            f"The text has {len(text)} {step.unit}s; expected more than one window of {step.length}"
+            f". Give a longer text, or shorter windows: prep=[mb.{step.kind}({len(text) // 20})]"
+        )
+        raise DataError(message)
+    sizes = _sizes(len(x), split)
+    bounds = np.cumsum((0, *sizes))
+    parts = tuple(np.arange(*each) for each in itertools.pairwise(bounds))
+    fitted = step.learn("".join(x[: sizes[0]]))
+    recipe, targets = Recipe((fitted,)), fitted.inputs(y).astype(np.int64)
+    train, validation, test = (prepare(x, targets, rows, recipe) for rows in parts)
+    return Data(
+        name=name,
+        kind="classification",
+        train=train,
+        validation=validation,
+        test=test,
+        recipe=recipe,
+        labels=tuple(visible(token) for token in fitted.vocabulary),
+        features=("text",),
+        seed=seed,
+        fingerprint=fingerprint(x, targets, parts, recipe),
+    )
+
+
+def _text_step(given: _Given) -> TextStep:
+    """Return the one step of a text's recipe."""
+    for what in ("y", "labels", "kind"):
+        if getattr(given, what) not in (None, (), "classification"):
+            message = f"{what}= is not for a text, whose targets are the characters that come next."
+            raise OptionError(message)
+    steps = _as_steps(given.prep) or (chars(),)
+    if len(steps) != 1 or not isinstance(steps[0], TextStep):
+        names = ", ".join(getattr(step, "kind", repr(step)) for step in steps)
+        message = f"The recipe of a text is one step, not {names}. Type: prep=[mb.chars(64)]"
+        raise OptionError(message)
+    return steps[0]
+
+
+def _checked(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = (
+            f"The text has no character at position {error.start}, but half of one "
+            f"({text[error.start]!r}); it was read in a wrong encoding. Type: "
+            'open(path, encoding="utf-8").read()'
+        )
+        raise DataError(message) from error
+    return text
 
 
 def _split_and_prepare(given: _Given, split: Sequence[float], seed: int, name: str) -> Data:

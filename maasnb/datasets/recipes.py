@@ -12,44 +12,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from maasnb.datasets.steps import Step
+from maasnb.datasets.text import Chars, TextStep
 from maasnb.errors import OptionError, ShapeError, missing_package, unknown_name
 from maasnb.parts import Parts, mapped
 
 __all__ = [
     "STEPS",
+    "Chars",
     "Recipe",
     "Standardize",
     "StandardizeTarget",
     "Step",
+    "chars",
     "fit_recipe",
     "standardize",
     "standardize_target",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Step:
-    """Be the parent of all steps of a recipe; a step without numbers is not fitted yet."""
-
-    kind: ClassVar[str] = "step"
-
-    def fit(self, x: Array, y: Array) -> "Step":
-        """Return the step with the numbers learnt from the training split."""
-        raise NotImplementedError
-
-    def inputs(self, x: Array) -> Array:
-        """Turn inputs [n, ...] into prepared inputs."""
-        return x
-
-    def targets(self, y: Array) -> Array:
-        """Turn targets [n, outputs] into what the model is trained on."""
-        return y
-
-    def outputs(self, outputs: Array) -> Array:
-        """Turn the model's outputs [n, outputs] back into the targets' own unit."""
-        return outputs
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,7 +96,7 @@ class StandardizeTarget(Step):
         return outputs * np.array(self.scale) + np.array(self.mean)
 
 
-STEPS: dict[str, type[Step]] = {each.kind: each for each in (Standardize, StandardizeTarget)}
+STEPS: dict[str, type[Step]] = {each.kind: each for each in (Chars, Standardize, StandardizeTarget)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,6 +104,12 @@ class Recipe:
     """Hold the fitted steps, in order."""
 
     steps: tuple[Step, ...] = ()
+
+    @property
+    def text(self) -> TextStep | None:
+        """Return the step that turns text into tokens; None where examples are numbers."""
+        first = self.steps[0] if self.steps else None
+        return first if isinstance(first, TextStep) else None
 
     def inputs(self, x: Parts) -> Parts:
         """Return prepared inputs [n, ...] for raw examples [n, ...], of one part or of several.
@@ -151,16 +138,7 @@ class Recipe:
         >>> Recipe((Standardize((1.0,), (2.0,)),)).to_json()
         [{'step': 'standardize', 'mean': [1.0], 'scale': [2.0]}]
         """
-        return [
-            {
-                "step": step.kind,
-                **{
-                    field.name: list(getattr(step, field.name))
-                    for field in dataclasses.fields(step)
-                },
-            }
-            for step in self.steps
-        ]
+        return [{"step": step.kind, **step.to_json()} for step in self.steps]
 
     @classmethod
     def from_json(cls, data: Sequence[Mapping[str, Any]]) -> "Recipe":
@@ -173,12 +151,8 @@ class Recipe:
         for fields in data:
             if fields["step"] not in STEPS:
                 raise unknown_name("recipe step", str(fields["step"]), STEPS)
-            numbers = {
-                name: tuple(float(number) for number in value)
-                for name, value in fields.items()
-                if name != "step"
-            }
-            steps.append(STEPS[fields["step"]](**numbers))
+            rest = {name: value for name, value in fields.items() if name != "step"}
+            steps.append(STEPS[fields["step"]].from_json(rest))
         return cls(tuple(steps))
 
 
@@ -195,6 +169,15 @@ def standardize() -> Step:
 def standardize_target() -> Step:
     """Train a regression on standardised targets; predictions come back in their own unit."""
     return StandardizeTarget()
+
+
+def chars(length: int = 64) -> Step:
+    """Turn text into windows of characters, for a model that says which one comes next.
+
+    Args:
+        length: how many characters the model sees at once.
+    """
+    return Chars(length)
 
 
 def fit_recipe(steps: Sequence[Step], x: Array, y: Array) -> Recipe:

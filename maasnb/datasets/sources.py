@@ -1,4 +1,4 @@
-"""Data sets that need no network, by name: those that scikit-learn installs with itself.
+"""Data sets that need no network, by name: what scikit-learn and Python bring with themselves.
 
 Sources and licences stand in `README.md` beside this file.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.recipes import Step, standardize, standardize_target
+from maasnb.datasets.recipes import Step, chars, standardize, standardize_target
 from maasnb.errors import missing_package, unknown_name
 from maasnb.tasks import Kind
 
@@ -20,10 +20,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Hold a named data set as it is, and the recipe that suits it."""
+    """Hold a named data set as it is, and the recipe that suits it; a text has no targets."""
 
-    x: Array
-    y: Array
+    x: Array | str
+    y: Array | None
     kind: Kind
     labels: tuple[str, ...]
     features: tuple[str, ...]
@@ -72,10 +72,24 @@ def _diabetes() -> Source:
     )
 
 
+def _topics() -> Source:
+    from pydoc_data.topics import topics  # noqa: PLC0415 - only this data set needs it
+
+    return Source(
+        x="\n".join(topics[name] for name in sorted(topics)),
+        y=None,
+        kind="classification",
+        labels=(),
+        features=(),
+        prep=(chars(),),
+    )
+
+
 _SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
     "breast_cancer": ("569 tumours, 30 measures each; malignant or benign", _breast_cancer),
     "diabetes": ("442 patients, 10 measures each; disease progression after a year", _diabetes),
     "digits": ("1,797 handwritten digits, 8 x 8 pixels; 10 classes", _digits),
+    "topics": ("Python's own help, about 465,000 characters of English, to write more of", _topics),
 }
 
 DATASETS: dict[str, str] = {name: words for name, (words, _) in _SOURCES.items()}

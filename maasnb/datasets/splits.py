@@ -105,16 +105,24 @@ class Data:
             sizes = f"a stream; {len(self.train)} in its first batch"
         rows = [
             ("examples", sizes),
-            *(
-                (what.replace("x", "inputs", 1), _outline(x))
-                for what, x in named(self.train.x, "x")
-            ),
+            *self._inputs_in_words(),
             ("targets", self._targets_in_words()),
             ("recipe", ", ".join(step.kind for step in self.recipe.steps) or "none"),
         ]
         return tuple(rows)
 
+    def _inputs_in_words(self) -> list[tuple[str, str]]:
+        text = self.recipe.text
+        if text is not None:
+            return [("inputs", f"text, {text.length} {text.unit}s at once")]
+        return [
+            (what.replace("x", "inputs", 1), _outline(x)) for what, x in named(self.train.x, "x")
+        ]
+
     def _targets_in_words(self) -> str:
+        if self.recipe.text is not None:
+            known = len(self.recipe.text.vocabulary)
+            return f"the {self.recipe.text.unit} that comes next, one of {known}"
         if self.kind == "own":
             return ", ".join(f"{name} {_outline(y)}" for name, y in named(self.train.y, "y"))
         if self.kind == "regression":
@@ -189,6 +197,12 @@ def fingerprint(x: Parts, y: Parts, parts: Sequence[Array], recipe: Recipe) -> s
     digest = hashlib.sha256()
     for array in (*leaves(x), *leaves(y), *parts):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(_content(array))
     digest.update(json.dumps(recipe.to_json()).encode())
     return digest.hexdigest()
+
+
+def _content(array: Array) -> bytes:
+    if array.dtype.kind == "O":  # texts, whose bytes in the array are addresses
+        return json.dumps(array.tolist()).encode()
+    return np.ascontiguousarray(array).tobytes()

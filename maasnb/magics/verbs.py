@@ -198,6 +198,7 @@ _ALL = (
     Verb(name="publish", module="maasnb.publishing", function="publish", binds="endpoint"),
     Verb(name="connect", module="maasnb.publishing", function="connect", binds="endpoint"),
     Verb(name="predict", module="maasnb.publishing", function="predict"),
+    Verb(name="generate", module="maasnb.prompting", function="generate"),
     Verb(name="compare", module="maasnb.study.comparison", function="compare", binds="comparison"),
     Verb(name="panel", module="maasnb.panels.reopening", function="panel"),
     Verb(name="runs", module="maasnb.records.listing", function="runs"),

@@ -17,6 +17,7 @@ import numpy as np
 from maasnb.backends.protocol import Array, Backend
 from maasnb.datasets.checks import as_inputs, as_parts
 from maasnb.datasets.loading import Data
+from maasnb.datasets.text import as_texts
 from maasnb.errors import DataError, MaasError, TrainingError, WorkspaceError
 from maasnb.events import Ended, Event, Warned
 from maasnb.parts import Parts, leaves, named
@@ -210,7 +211,9 @@ class Run(Steerable):
             DataError: the examples do not have the data's shape, or hold no finite numbers.
         """
         expected = self.data.train.x
-        if isinstance(expected, dict | tuple):
+        if self.data.recipe.text is not None:
+            inputs = np.array(as_texts(x), dtype=object)
+        elif isinstance(expected, dict | tuple):
             inputs = self._several(x, expected)
         else:
             array = np.asarray(x)

@@ -16,6 +16,7 @@ from maasnb.artifacts.blobs import arrays_from_bytes
 from maasnb.artifacts.manifest import FORMATS, Manifest
 from maasnb.errors import ArtifactError, missing_package, unknown_name
 from maasnb.runtimes.protocol import Array, Runtime, Session
+from maasnb.tensors import unpacked_texts
 
 __all__ = [
     "RUNTIMES",
@@ -144,7 +145,7 @@ def read_golden(manifest: Manifest, content: bytes) -> Golden:
     Raises:
         ArtifactError: they do not.
     """
-    arrays = arrays_from_bytes(content)
+    arrays = _unpacked(arrays_from_bytes(content), manifest)
     tensors = (*manifest.signature.inputs, *manifest.signature.outputs)
     fits = set(arrays) == {tensor.name for tensor in tensors} and all(
         arrays[tensor.name].dtype == tensor.dtype and tensor.fits(arrays[tensor.name].shape)
@@ -162,6 +163,20 @@ def read_golden(manifest: Manifest, content: bytes) -> Golden:
         {tensor.name: arrays[tensor.name] for tensor in manifest.signature.inputs},
         {tensor.name: arrays[tensor.name] for tensor in manifest.signature.outputs},
     )
+
+
+def _unpacked(arrays: dict[str, Array], manifest: Manifest) -> dict[str, Array]:
+    """Return golden arrays with the texts in place of their packed bytes."""
+    for tensor in manifest.signature.inputs:
+        packed = arrays.get(tensor.name)
+        if tensor.datatype == "BYTES" and packed is not None and packed.dtype == np.uint8:
+            try:
+                texts = unpacked_texts(packed.tobytes())
+            except ValueError as error:
+                message = f"The golden texts cannot be read ({error}). Publish the run again."
+                raise ArtifactError(message) from error
+            arrays[tensor.name] = np.array(texts, dtype=object)
+    return arrays
 
 
 def difference(model: ServedModel, golden: Golden) -> Difference:

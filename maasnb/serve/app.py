@@ -17,6 +17,7 @@ from maasnb.serve.answers import (
     send_message,
 )
 from maasnb.serve.audit import note_failure
+from maasnb.serve.completions import completion_failure
 from maasnb.serve.infer import INFER_PATH, infer
 from maasnb.serve.routes import PUBLIC_PATHS, make_router
 from maasnb.serve.services import Services
@@ -55,7 +56,8 @@ class Application:
             await send_json(send, error.status_code, _no_route(scope))
         except Exception as error:  # noqa: BLE001 - every failure is answered in words
             note_failure(scope, error)
-            status, body = failure(error)
+            shaped = completion_failure if scope["path"].startswith("/v1/") else failure
+            status, body = shaped(error)
             self._services.counters.fail(status)
             await send_json(send, status, body, retry_headers(error))
 

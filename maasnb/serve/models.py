@@ -4,6 +4,8 @@ import asyncio
 import collections
 import dataclasses
 
+import numpy as np
+
 from maasnb.artifacts.manifest import Manifest
 from maasnb.errors import EndpointError
 from maasnb.registry.models import Registry
@@ -30,7 +32,7 @@ class LoadedModel:
     name: str
     version: int
     served: ServedModel
-    example: tuple[float | int | bool, ...]
+    example: tuple[float | int | bool | str, ...]
     batcher: Batcher
 
     @property
@@ -113,7 +115,7 @@ class Models:
         blobs = self.registry.blobs(manifest)
         golden = read_golden(manifest, blobs[manifest.golden.digest])
         served = load(manifest, blobs, self.formats)
-        example = golden.inputs[manifest.input.name][0].ravel().tolist()
+        example = np.asarray(golden.inputs[manifest.input.name][0]).ravel().tolist()
         batcher = Batcher(served, measure_cost(served, golden))
         return LoadedModel(name, version, served, tuple(example), batcher)
 

@@ -112,5 +112,6 @@ def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:
             "features": manifest.provenance.get("features", []),
             "metrics": dict(manifest.metrics),
             "example": example,
+            **({"generation": dict(manifest.generation)} if manifest.generation else {}),
         },
     }

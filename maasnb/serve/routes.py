@@ -2,7 +2,11 @@
 
 from starlette.routing import Router
 
+from maasnb.serve.cards import routes as card_routes
+from maasnb.serve.completions import routes as completion_routes
 from maasnb.serve.lifecycle import routes as lifecycle_routes
+from maasnb.serve.page import PAGE_PATHS
+from maasnb.serve.page import routes as page_routes
 from maasnb.serve.publishing import routes as publishing_routes
 from maasnb.serve.queries import routes as query_routes
 from maasnb.serve.repository import routes as repository_routes
@@ -11,7 +15,7 @@ from maasnb.serve.watching import routes as watching_routes
 
 __all__ = ["PUBLIC_PATHS", "make_router"]
 
-PUBLIC_PATHS = frozenset({"/v2/health/live", "/v2/health/ready", "/maas/v1/identity"})
+PUBLIC_PATHS = PAGE_PATHS | {"/v2/health/live", "/v2/health/ready", "/maas/v1/identity"}
 """What is answered without a token: nothing of a model, a proof that does not show the token."""
 
 
@@ -22,6 +26,9 @@ def make_router(services: Services) -> Router:
             *query_routes(services),
             *publishing_routes(services),
             *repository_routes(services),
+            *completion_routes(services),
+            *card_routes(services),
+            *page_routes(services),
             *watching_routes(services),
             *lifecycle_routes(services),
         ]

@@ -208,7 +208,7 @@ def _in_words(example: Any, features: tuple[str, ...]) -> str:  # noqa: ANN401 -
     if isinstance(example, dict | tuple):
         return "; ".join(f"{name} {_in_words(part, ())}" for name, part in named(example, "x"))
     if np.ndim(example) == 0:
-        text = str(example)
+        text = " ".join(str(example).split())
         return f"{text[:57]}..." if len(text) > 60 else text
     values = np.asarray(example).ravel()
     told = [f"{value:.4g}" for value in values[:3].tolist()]

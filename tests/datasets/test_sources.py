@@ -1,6 +1,7 @@
 """The data sets that need no network."""
 
 import sys
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
@@ -32,9 +33,17 @@ def test_class_numbers_count_through_the_labels(name):
 
 
 def test_every_set_has_a_line_that_gives_its_size():
-    assert set(DATASETS) == set(LOADERS)
-    for name, words in DATASETS.items():
-        assert int(words.split()[0].replace(",", "")) == len(load_source(name).x)
+    assert set(DATASETS) == {*LOADERS, "topics"}
+    for name in LOADERS:
+        assert int(DATASETS[name].split()[0].replace(",", "")) == len(load_source(name).x)
+
+
+def test_the_topics_are_pythons_own_help_as_one_text():
+    text = load_source("topics").x
+    assert 'The "with" statement' in text
+    # The figure of the line is that of Python 3.11; other versions differ a little.
+    assert 400_000 < len(text) < 600_000
+    assert all(each in text for each in topics.values())
 
 
 def test_an_unknown_set_gets_the_nearest_name_and_the_other_way():

@@ -1,4 +1,4 @@
-"""The front end's built files: made from the sources that are here, small, and whole."""
+"""The front ends' built files: made from the sources that are here, small, and whole."""
 
 import hashlib
 import re
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXTENSION, BUILT = ROOT / "extension", ROOT / "maasnb" / "panels" / "static"
+EXTENSION = ROOT / "extension"
+PANELS, PAGE = (ROOT / "maasnb" / room / "static" for room in ("panels", "serve"))
+FILES = [PANELS / "training.js", PANELS / "training.css", PAGE / "page.js", PAGE / "page.css"]
 SINGLE = ["build.mjs", "package.json", "package-lock.json", "tsconfig.json"]
 
 
@@ -24,8 +26,9 @@ def digest(read=lambda name: (EXTENSION / name).read_bytes()):
     return found.hexdigest()
 
 
-def test_the_bundle_was_built_from_these_sources():
-    stored = (BUILT / "sources.sha256").read_text().strip()
+@pytest.mark.parametrize("built", [PANELS, PAGE], ids=["panels", "page"])
+def test_the_bundle_was_built_from_these_sources(built):
+    stored = (built / "sources.sha256").read_text().strip()
     assert stored == digest(), "The bundle is stale. Type: cd extension && npm ci && npm run build"
 
 
@@ -39,13 +42,19 @@ def test_any_change_of_a_source_makes_the_bundle_stale():
         assert digest(read) != digest()
 
 
-def test_the_bundle_is_at_most_150_kb():
-    assert sum(path.stat().st_size for path in BUILT.glob("training.*")) <= 150_000
+@pytest.mark.parametrize("bundle", [FILES[:2], FILES[2:]], ids=["panels", "page"])
+def test_the_bundle_is_at_most_150_kb(bundle):
+    assert sum(path.stat().st_size for path in bundle) <= 150_000
 
 
-@pytest.mark.parametrize("name", ["training.js", "training.css"])
-def test_the_bundle_loads_nothing_from_elsewhere(name):
-    text = (BUILT / name).read_text()
+@pytest.mark.parametrize("name", ["page.html", "icon.svg"])
+def test_what_is_not_bundled_is_the_source_itself(name):
+    assert (PAGE / name).read_bytes() == (EXTENSION / "src" / "page" / name).read_bytes()
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+def test_the_bundle_loads_nothing_from_elsewhere(path):
+    text = path.read_text()
     namespaces = {"http://www.w3.org/2000/svg"}  # a name, not an address
     assert set(re.findall(r"https?://[^\"'`\s)]+", text)) - namespaces == set()
     assert not re.search(r"@import|\bimport\s*\(|url\(", text)

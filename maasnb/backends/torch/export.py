@@ -73,8 +73,10 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
 
 
 def _forget_sources(model: Any) -> None:  # noqa: ANN401 - onnx_ir has no type that torch exposes
-    """Take out the stack traces: they name files of this machine and change with the line."""
+    """Take out what differs from export to export: stack traces with files and lines, symbols."""
+    model.metadata_props.clear()
     for graph in (model.graph, *(function.graph for function in model.functions.values())):
+        graph.metadata_props.clear()
         for node in graph.all_nodes():
             node.metadata_props.clear()
 
