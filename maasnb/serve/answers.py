@@ -167,7 +167,7 @@ async def send_message(send: Send, message: Message) -> None:
     await send({"type": "http.response.body", "body": message.body})
 
 
-def status_of(error: Exception) -> int:
+def status_of(error: BaseException) -> int:
     """Return the HTTP status that an error is answered with; 500 for one that nobody foresaw."""
     if isinstance(error, BodyTooLargeError):
         return 413

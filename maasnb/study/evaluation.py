@@ -150,8 +150,8 @@ def _classification(run: Run, outputs: Array, y: Array) -> Report:
         (label, f"{precision[n]:.2f}", f"{recall[n]:.2f}", f"{f1[n]:.2f}", str(int(support[n])))
         for n, label in enumerate(labels)
     ]
-    means = (f"{values[name]:.2f}" for name in ("precision", "recall", "f1"))
-    rows.append(("mean", *means, str(len(y))))
+    mean_p, mean_r, mean_f1 = (f"{values[name]:.2f}" for name in ("precision", "recall", "f1"))
+    rows.append(("mean", mean_p, mean_r, mean_f1, str(len(y))))
     return Report(
         kind="evaluation",
         title=f"The run {run.name!r} on {len(y)} examples: accuracy {values['accuracy']:.2f}",
