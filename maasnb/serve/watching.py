@@ -45,12 +45,15 @@ class _Watching:
         return json_response(stats(self._services, name))
 
     async def metrics(self, request: Request) -> Response:
-        principal_of(request.scope).require("predict")
+        principal = principal_of(request.scope)
+        principal.require("predict")
         counters = self._services.counters
         # Read here, where nothing is counted meanwhile; written by a thread.
         snapshot = {
             "versions": [
-                ((name, version), counts.to_json()) for name, version, counts in counters.known()
+                ((name, version), counts.to_json())
+                for name, version, counts in counters.known()
+                if principal.sees(name)
             ],
             "failures": dict(counters.failures),
             "loaded": self._services.models.count,
