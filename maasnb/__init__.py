@@ -15,12 +15,34 @@ if TYPE_CHECKING:
 
     from maasnb.building import build
     from maasnb.client.endpoint import Endpoint
+    from maasnb.converting import convert
     from maasnb.datasets.loading import Data, data
     from maasnb.datasets.recipes import chars, standardize, standardize_target
     from maasnb.diagnosis import doctor
     from maasnb.errors import MaasError
     from maasnb.hardware import devices
-    from maasnb.layers import Activation, Dense, Dropout, Input
+    from maasnb.layers import (
+        GRU,
+        LSTM,
+        RNN,
+        Activation,
+        Attention,
+        BatchNorm,
+        Conv,
+        Dense,
+        Dropout,
+        Embed,
+        Flatten,
+        GlobalPool,
+        Input,
+        Inputs,
+        LayerNorm,
+        Parallel,
+        Pool,
+        Reshape,
+        Residual,
+        Transformer,
+    )
     from maasnb.panels.reopening import panel
     from maasnb.prompting import generate
     from maasnb.publishing import connect, predict, publish
@@ -37,17 +59,33 @@ if TYPE_CHECKING:
     from maasnb.training.stopping import EarlyStop
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
+    "Attention",
+    "BatchNorm",
+    "Conv",
     "Data",
     "Dense",
     "Dropout",
     "EarlyStop",
+    "Embed",
     "Endpoint",
+    "Flatten",
+    "GlobalPool",
     "Input",
+    "Inputs",
+    "LayerNorm",
     "MaasError",
+    "Parallel",
+    "Pool",
     "Report",
+    "Reshape",
+    "Residual",
     "Run",
     "SavedModel",
+    "Transformer",
     "__version__",
     "build",
     "chars",
@@ -55,6 +93,7 @@ __all__ = [
     "clip",
     "compare",
     "connect",
+    "convert",
     "data",
     "devices",
     "doctor",
@@ -84,22 +123,39 @@ __version__ = VERSION
 
 _HOMES = {
     "Activation": "maasnb.layers",
+    "Attention": "maasnb.layers",
+    "BatchNorm": "maasnb.layers",
+    "Conv": "maasnb.layers",
     "Data": "maasnb.datasets.loading",
     "Dense": "maasnb.layers",
     "Dropout": "maasnb.layers",
     "EarlyStop": "maasnb.training.stopping",
+    "Embed": "maasnb.layers",
     "Endpoint": "maasnb.client.endpoint",
+    "Flatten": "maasnb.layers",
+    "GRU": "maasnb.layers",
+    "GlobalPool": "maasnb.layers",
     "Input": "maasnb.layers",
+    "Inputs": "maasnb.layers",
+    "LSTM": "maasnb.layers",
+    "LayerNorm": "maasnb.layers",
     "MaasError": "maasnb.errors",
+    "Parallel": "maasnb.layers",
+    "Pool": "maasnb.layers",
+    "RNN": "maasnb.layers",
     "Report": "maasnb.study.reports",
+    "Reshape": "maasnb.layers",
+    "Residual": "maasnb.layers",
     "Run": "maasnb.records.run",
     "SavedModel": "maasnb.saving",
+    "Transformer": "maasnb.layers",
     "build": "maasnb.building",
     "chars": "maasnb.datasets.recipes",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
     "compare": "maasnb.study.comparison",
     "connect": "maasnb.publishing",
+    "convert": "maasnb.converting",
     "data": "maasnb.datasets.loading",
     "devices": "maasnb.hardware",
     "doctor": "maasnb.diagnosis",

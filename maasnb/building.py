@@ -6,8 +6,8 @@ from typing import Any
 from maasnb.backends import backend_named
 from maasnb.datasets.checks import as_seed
 from maasnb.datasets.loading import Data
-from maasnb.errors import DataError, OptionError
-from maasnb.layers import Input, Layer, Spec, make_spec
+from maasnb.errors import DataError, OptionError, ShapeError
+from maasnb.layers import Input, Layer, Shape, Spec, make_spec
 
 __all__ = ["build"]
 
@@ -43,10 +43,28 @@ def build(
             "Type: data = mb.data(x, y)"
         )
         raise DataError(message)
+    shape = None if data is None else _shape_of(data)
     if isinstance(layers, Spec):
-        layers = [Input(layers.input), *layers.layers]
+        return backend_named(backend).build(_fitting(layers, shape), as_seed(seed))
     if isinstance(layers, str) or not isinstance(layers, Iterable):
         message = f"Expected a list of layers, got {layers!r}. Type: mb.build([mb.Dense(10)], ...)"
         raise OptionError(message)
-    spec = make_spec(list(layers), None if data is None else data.input_shape)
-    return backend_named(backend).build(spec, as_seed(seed))
+    return backend_named(backend).build(make_spec(list(layers), shape), as_seed(seed))
+
+
+def _shape_of(data: Data) -> Shape | dict[str, Shape]:
+    """Return the shape of one example, or of each of its named parts."""
+    inputs = data.train.inputs
+    if isinstance(inputs, dict):
+        return {name: part.shape[1:] for name, part in inputs.items()}
+    return data.input_shape
+
+
+def _fitting(spec: Spec, shape: Shape | dict[str, Shape] | None) -> Spec:
+    """Return a spec that was made before, if it is for examples of this shape."""
+    if spec.parts is None:
+        return make_spec([Input(spec.shape), *spec.layers], shape)
+    if shape is not None and shape != spec.parts:
+        message = f"The layers are for inputs of shapes {spec.parts}, but the data has {shape}."
+        raise ShapeError(message)
+    return spec

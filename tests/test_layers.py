@@ -9,21 +9,88 @@ from hypothesis import strategies as st
 from maasnb.errors import OptionError, ShapeError, UnknownNameError
 from maasnb.layers import (
     ACTIVATIONS,
+    GRU,
+    LSTM,
+    RNN,
     Activation,
+    Attention,
+    BatchNorm,
+    Conv,
     Dense,
     Dropout,
+    Embed,
+    Flatten,
+    GlobalPool,
     Input,
+    Inputs,
+    LayerNorm,
+    Parallel,
+    Pool,
+    Reshape,
+    Residual,
     Spec,
+    Transformer,
     make_spec,
     parse_layers,
 )
 
-LAYER = st.one_of(
-    st.builds(
-        Dense, st.integers(1, 999), st.none() | st.sampled_from(ACTIVATIONS), bias=st.booleans()
-    ),
+SIZES = st.integers(1, 9)
+ACTIVATION = st.none() | st.sampled_from(ACTIVATIONS)
+SIMPLE = st.one_of(
+    st.builds(Dense, st.integers(1, 999), ACTIVATION, bias=st.booleans()),
     st.builds(Dropout, st.floats(0, 0.999)),
     st.builds(Activation, st.sampled_from(ACTIVATIONS)),
+    st.builds(
+        Conv,
+        SIZES,
+        SIZES | st.tuples(SIZES) | st.tuples(SIZES, SIZES),
+        ACTIVATION,
+        stride=SIZES,
+        padding=st.sampled_from(["same", "valid"]),
+        bias=st.booleans(),
+    ),
+    st.builds(
+        Pool,
+        SIZES | st.tuples(SIZES, SIZES),
+        st.sampled_from(["max", "mean"]),
+        stride=st.none() | SIZES,
+    ),
+    st.builds(GlobalPool, st.sampled_from(["max", "mean"])),
+    st.builds(Flatten),
+    st.builds(Reshape, st.lists(SIZES, min_size=1, max_size=4).map(tuple)),
+    st.builds(Embed, SIZES, SIZES, padding=st.booleans()),
+    *(
+        st.builds(kind, SIZES, sequences=st.booleans(), bidirectional=st.booleans(), layers=SIZES)
+        for kind in (RNN, GRU, LSTM)
+    ),
+    st.builds(Attention, SIZES, causal=st.booleans()),
+    st.builds(
+        Transformer,
+        st.just(24),
+        heads=st.sampled_from([1, 2, 4, 8]),
+        layers=SIZES,
+        causal=st.booleans(),
+        dropout=st.floats(0, 0.9),
+        hidden=st.none() | SIZES,
+        positions=st.sampled_from(["learned", "sinusoidal", None]),
+    ),
+    st.builds(LayerNorm),
+    st.builds(BatchNorm),
+)
+SOME = st.lists(SIMPLE, min_size=1, max_size=3)
+LAYER = st.one_of(
+    SIMPLE,
+    st.builds(Residual, SOME),
+    st.builds(
+        lambda ways, join: Parallel(*ways, join=join),
+        st.lists(SOME, min_size=2, max_size=3),
+        st.sampled_from(["concat", "add"]),
+    ),
+    st.builds(
+        lambda ways, join: Inputs(**ways, join=join),
+        st.dictionaries(st.sampled_from(["table", "text", "image"]), SOME, min_size=1),
+        st.sampled_from(["concat", "add"]),
+    ),
 )
 
 
@@ -36,6 +103,11 @@ def test_a_spec_comes_back_from_its_json(layers, shape):
 @given(st.lists(LAYER, min_size=1).map(tuple))
 def test_a_layer_written_as_python_is_read_from_a_cell(layers):
     assert parse_layers("\n".join(map(repr, layers))) == layers
+
+
+@given(st.lists(LAYER, min_size=1).map(tuple))
+def test_the_source_of_a_layer_is_read_as_the_layer(layers):
+    assert parse_layers("\n".join(layer.source("mb.") for layer in layers)) == layers
 
 
 def test_shapes_follow_the_layers():

@@ -263,6 +263,22 @@ class Backend(Protocol):
         """Return a native module for a spec, with the framework's usual initial weights."""
         ...
 
+    def spec(self, model: Model) -> Spec | None:
+        """Return the spec that a model was built of; None where `build` did not make it."""
+        ...
+
+    def shared_weights(self, model: Model) -> dict[str, Array]:
+        """Return the weights of a built model under names and in layouts that backends share."""
+        ...
+
+    def set_shared_weights(self, model: Model, arrays: Mapping[str, Array]) -> None:
+        """Write what `shared_weights` returned, of any backend, into a built model.
+
+        Raises:
+            ModelError: they are the weights of another model.
+        """
+        ...
+
     def has_own_loss(self, model: Model) -> bool:
         """Say whether the model returns a loss when it is called with targets."""
         ...

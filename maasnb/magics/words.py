@@ -57,18 +57,7 @@ def layers_source(layers: tuple[Layer, ...]) -> str:
     >>> layers_source((Dense(64, "relu"), Dense(10)))
     '[mb.Dense(64, "relu"), mb.Dense(10)]'
     """
-    calls = []
-    for layer in layers:
-        arguments, skipped = [], False
-        for field in dataclasses.fields(layer):
-            value = getattr(layer, field.name)
-            if value == field.default:
-                skipped = True
-                continue
-            prefix = f"{field.name}=" if skipped else ""
-            arguments.append(prefix + literal_source(value))
-        calls.append(f"mb.{type(layer).__name__}({', '.join(arguments)})")
-    return f"[{', '.join(calls)}]"
+    return f"[{', '.join(layer.source('mb.') for layer in layers)}]"
 
 
 def argument_for(option: Option, word: str, names: Mapping[str, Any]) -> Argument:

@@ -16,7 +16,8 @@ from maasnb.backends.fitting import check_fits
 from maasnb.backends.jax.anatomy import anatomy, example
 from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts
 from maasnb.backends.jax.export import export_stablehlo
-from maasnb.backends.jax.layers import build_module, final_activation
+from maasnb.backends.jax.layers import build_module, final_activation, spec_of
+from maasnb.backends.jax.layers.weights import set_shared_weights, shared_weights
 from maasnb.backends.jax.losses import head
 from maasnb.backends.jax.onnx import export_onnx
 from maasnb.backends.jax.program import EVALUATION_BATCH, JaxProgram, parameter_names
@@ -50,6 +51,18 @@ class JaxBackend:
     def build(self, spec: Spec, seed: int) -> nnx.Module:
         """Return a flax module."""
         return build_module(spec, seed)
+
+    def spec(self, model: nnx.Module) -> Spec | None:
+        """Return the spec that a module was built of."""
+        return spec_of(model)
+
+    def shared_weights(self, model: nnx.Module) -> dict[str, Array]:
+        """Return the weights of a built module under names that backends share."""
+        return shared_weights(model)
+
+    def set_shared_weights(self, model: nnx.Module, arrays: Mapping[str, Array]) -> None:
+        """Write such weights into a built module."""
+        set_shared_weights(model, arrays)
 
     def has_own_loss(self, model: nnx.Module) -> bool:
         """Say whether `__call__` takes targets, or there is a method `loss`."""

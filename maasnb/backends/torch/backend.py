@@ -15,7 +15,8 @@ from maasnb.backends.protocol import PLAIN, Array, Asked, Device, Exported, Para
 from maasnb.backends.torch.anatomy import anatomy, example
 from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating
 from maasnb.backends.torch.export import export_onnx
-from maasnb.backends.torch.layers import build_module, final_activation
+from maasnb.backends.torch.layers import build_module, final_activation, spec_of
+from maasnb.backends.torch.layers.weights import set_shared_weights, shared_weights
 from maasnb.backends.torch.losses import head
 from maasnb.backends.torch.program import EVALUATION_BATCH, TorchProgram
 from maasnb.errors import ModelError, unknown_name
@@ -60,6 +61,18 @@ class TorchBackend:
     def build(self, spec: Spec, seed: int) -> nn.Module:
         """Return a `torch.nn.Sequential`."""
         return build_module(spec, seed)
+
+    def spec(self, model: nn.Module) -> Spec | None:
+        """Return the spec that a module was built of."""
+        return spec_of(model)
+
+    def shared_weights(self, model: nn.Module) -> dict[str, Array]:
+        """Return the weights of a built module under names that backends share."""
+        return shared_weights(model)
+
+    def set_shared_weights(self, model: nn.Module, arrays: Mapping[str, Array]) -> None:
+        """Write such weights into a built module."""
+        set_shared_weights(model, arrays)
 
     def has_own_loss(self, model: nn.Module) -> bool:
         """Say whether forward takes targets, or there is a method `loss`."""
