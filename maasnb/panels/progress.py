@@ -47,6 +47,10 @@ OFFER_S = 5.0
 SILENCE_S = 10.0
 """After so long without an answer, the line says what is missing."""
 NO_ANSWER = "(no panel answered: train with --bg, or install anywidget beside Jupyter and reload)"
+SLOW_WAY = (
+    "(in {host} the panel appears with --bg, or when the cell has ended; "
+    "interrupting the kernel stops the run)"
+)
 NO_PACKAGE = "(for the live panel: pip install anywidget)"
 
 
@@ -56,6 +60,7 @@ class _Cell:
     def __init__(self) -> None:
         self.number = 0
         self.shown: dict[int, object] = {}  # the objects too, so that no id comes twice
+        self.ending: list[Any] = []  # panels of runs that have ended, until the next cell has
         self.shell: Any = None
         self.detach: Callable[[], None] | None = None
 
@@ -63,6 +68,11 @@ class _Cell:
         """Begin a new cell; registered for IPython's `post_run_cell`."""
         self.number += 1
         self.shown.clear()
+        for panel in [each for each in self.ending if each.ended_in < self.number - 1]:
+            self.ending.remove(panel)
+            # A page that was loaded again cannot be told of the picture: its panel must stay.
+            if len(panel.pages) <= 1:
+                panel.end()
 
 
 _cell = _Cell()
@@ -113,6 +123,14 @@ def place() -> Place:
     if static_panels():
         return "nowhere"
     return "terminal" if sys.stderr is not None and sys.stderr.isatty() else "nowhere"
+
+
+def slow_host() -> str:
+    """Return the front end's name where it is one whose messages wait for a running cell."""
+    if "google.colab" in sys.modules:
+        return "Colab"
+    # What VS Code starts kernels with; one that a JupyterLab started answers before this is asked.
+    return "VS Code" if "VSCODE_PID" in os.environ else ""
 
 
 def watch(run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
@@ -325,6 +343,9 @@ class _NotebookView(_LiveView):
         """Return what a person can do where no panel appears."""
         if self.panel is None:
             return NO_PACKAGE
+        host = slow_host()
+        if host:
+            return SLOW_WAY.format(host=host)
         return NO_ANSWER if now - self.began > SILENCE_S else ""
 
     def update(self, bundle: dict[str, Any]) -> None:
@@ -336,9 +357,14 @@ class _NotebookView(_LiveView):
         with self.lock:
             self.over = True
             self.update(final_bundle(run))
-        # A page that was loaded again cannot be told of the picture: its panel must stay.
-        if self.panel is not None and len(self.panel.pages) <= 1:
+        if self.panel is None:
+            return
+        if not self.panel.pages:
             self.panel.end()
+            return
+        # A page that is loaded again while a cell blocks says hello only once that cell has ended.
+        self.panel.ended_in = _cell.number
+        _cell.ending.append(self.panel)
 
 
 def notebook_view(run: Any, first: dict[str, Any] | None) -> _NotebookView:  # noqa: ANN401 - a run, by its attributes

@@ -44,6 +44,7 @@ class TrainingPanel(anywidget.AnyWidget):
         feed: what is told of the run.
         pages: the pages that have said hello, each with the number of its last request.
         free: whether messages arrive while a cell runs.
+        ended_in: the number of the cell that was running when the run ended.
     """
 
     _esm = bundle("training.js")
@@ -59,6 +60,7 @@ class TrainingPanel(anywidget.AnyWidget):
         self.feed = feed
         self.pages: dict[str, object] = {}
         self.free = False
+        self.ended_in = 0
         self._on_hello = on_hello
         self._publication = Publication(feed.run, self._tell)
         self._leave: Callable[[], None] | None = None
@@ -77,6 +79,9 @@ class TrainingPanel(anywidget.AnyWidget):
         if self._leave is not None:
             self._leave()
             self._leave = None
+        if not self.pages:
+            # Whoever runs notebooks without a page, as nbclient, keeps a widget's state with them.
+            self._esm, self._css = "export default {};", ""
         self.close()
 
     def _tell(self, frame: Frame) -> None:

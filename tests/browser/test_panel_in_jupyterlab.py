@@ -142,6 +142,57 @@ def test_a_page_that_is_loaded_again_shows_the_whole_history_and_steers(notebook
     assert opened.ask("print(run.wait().status)") == "stopped"
 
 
+def test_after_a_page_is_loaded_again_while_its_cell_blocks_the_panel_is_back_with_its_end(notebook):
+    opened = notebook(PREPARE, LONG)
+    opened.run(0)
+    opened.start(1)
+    opened.wait_for_step(200)
+    opened.save()
+    before = opened.step()
+    kernel = opened.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
+    )
+    opened.page.goto("about:blank")
+    opened.page.goto(f"{opened.server.url}/lab/tree/{opened.name}.ipynb?reset")
+    opened.page.wait_for_selector(".jp-Notebook .jp-Cell")
+    assert opened.panel.count() == 0  # JupyterLab sends nothing before the kernel is free
+    # What the stop button of the toolbar does: it needs no answer of the busy kernel.
+    opened.page.evaluate(
+        "(id) => fetch(`/api/kernels/${id}/interrupt`, { method: 'POST' })", kernel
+    )
+    opened.status("stopped")
+    assert opened.step() >= before
+    opened.panel.get_by_text("as a table").first.click()
+    assert opened.panel.locator("table tbody tr").count() > 1
+
+
+def test_a_paused_run_is_published_by_the_keyboard(notebook):
+    opened = notebook(PREPARE, LONG)
+    opened.run(0)
+    opened.start(1)
+    opened.wait_for_step(200)
+    opened.panel.get_by_text("Publish", exact=True).first.focus()
+    opened.page.keyboard.press("Enter")
+    opened.panel.get_by_text("Pause or stop the run, then publish").wait_for()
+    opened.press("Pause")
+    opened.status("paused")
+    name = opened.panel.get_by_label("name", exact=True)
+    assert name.input_value() == "digits"
+    name.fill("from-the-panel")
+    name.press("Enter")
+    opened.panel.get_by_text("Version 1 of from-the-panel answers.").wait_for()
+    assert opened.running(1)
+    shown = opened.panel.locator(".mb-published").inner_text()
+    assert "/v2/models/from-the-panel/versions/1/infer" in shown
+    assert "curl -sS http://127.0.0.1:" in shown
+    name.fill("no/name")
+    name.press("Enter")
+    opened.panel.locator(".mb-answer.mb-bad", has_text="no/name").wait_for()
+    opened.stop()
+    said = opened.ask("print(mb.connect('from-the-panel').predict(digits.test.x[:2]).shape)")
+    assert said == "(2, 10)"
+
+
 def test_two_views_of_one_panel_show_and_steer_the_same(training):
     training.command("notebook:create-output-view")
     training.page.wait_for_function("() => document.querySelectorAll('.maasnb-panel').length === 2")

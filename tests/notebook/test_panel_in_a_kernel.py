@@ -4,6 +4,8 @@ import contextlib
 import queue
 import time
 
+import pytest
+
 from maasnb.panels.training import PROTOCOL
 
 TIMEOUT_S = 60
@@ -122,6 +124,26 @@ def test_the_panel_takes_the_place_of_the_line_and_a_picture_that_of_the_panel(k
 def test_the_line_goes_on_where_no_front_end_answers(kernel):
     ran = kernel.run("%maas train net digits --epochs 60")
     assert [each for each in ran.messages if VIEW in each["content"].get("data", {})] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "before", "host"),
+    [
+        ({"VSCODE_PID": "1"}, "", "VS Code"),
+        ({}, "import sys, types; sys.modules['google.colab'] = types.ModuleType('colab')", "Colab"),
+    ],
+    ids=["VS Code", "Colab"],
+)
+def test_where_controls_wait_for_the_cell_the_line_says_what_works(kernels, given, before, host):
+    kernel = kernels(**given)
+    kernel.run(f"%load_ext maasnb\n{before}")
+    kernel.run("%maas data digits")
+    kernel.run("%%maas build net\nDense(10)")
+    ran = kernel.run("%maas train net digits --epochs 100")
+    lines = [each["data"]["text/plain"] for each in ran.of("update_display_data")]
+    assert any(f"(in {host} the panel appears with --bg" in line for line in lines)
+    assert any("interrupting the kernel stops the run)" in line for line in lines)
+    assert host not in lines[-1]
 
 
 def test_pause_and_resume_while_the_cell_runs(kernel):

@@ -96,10 +96,15 @@ export function keepOnSave(manager: unknown, take: () => Snapshot | null): () =>
     else if (context.model.getMetadata("widgets") !== undefined) context.model.deleteMetadata("widgets");
   };
   const save: Slot = (_, state) => {
-    const snapshot = state === "started" ? take() : null;
+    if (state !== "started") return;
+    const snapshot = take();
     if (snapshot) {
       kept = snapshot.model;
       write(snapshot, kept);
+    } else if (kept) {
+      // It is shown no more: a picture has taken its place.
+      write(null, kept);
+      kept = "";
     }
   };
   context.saveState.connect(save);
