@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from maasnb.errors import MaasError
     from maasnb.hardware import devices
     from maasnb.layers import Activation, Dense, Dropout, Input
+    from maasnb.operating import canary, promote, rollback, shadow, unpublish, versions
     from maasnb.panels.reopening import panel
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
-    from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
+    from maasnb.steering import checkpoint, clip, lr, pause, resume, stop
     from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
@@ -47,6 +48,7 @@ __all__ = [
     "Run",
     "__version__",
     "build",
+    "canary",
     "checkpoint",
     "clip",
     "compare",
@@ -62,15 +64,19 @@ __all__ = [
     "panel",
     "pause",
     "predict",
+    "promote",
     "publish",
     "replay",
     "resume",
     "rollback",
     "runs",
+    "shadow",
     "standardize",
     "standardize_target",
     "stop",
     "train",
+    "unpublish",
+    "versions",
 ]
 
 __version__ = VERSION
@@ -87,6 +93,7 @@ _HOMES = {
     "Report": "maasnb.study.reports",
     "Run": "maasnb.records.run",
     "build": "maasnb.building",
+    "canary": "maasnb.operating",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
     "compare": "maasnb.study.comparison",
@@ -102,15 +109,19 @@ _HOMES = {
     "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
     "predict": "maasnb.publishing",
+    "promote": "maasnb.operating",
     "publish": "maasnb.publishing",
     "replay": "maasnb.training",
     "resume": "maasnb.steering",
-    "rollback": "maasnb.steering",
+    "rollback": "maasnb.operating",
     "runs": "maasnb.records.listing",
+    "shadow": "maasnb.operating",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
     "stop": "maasnb.steering",
     "train": "maasnb.training",
+    "unpublish": "maasnb.operating",
+    "versions": "maasnb.operating",
 }
 
 
