@@ -43,13 +43,14 @@ if TYPE_CHECKING:
         Residual,
         Transformer,
     )
+    from maasnb.operating import canary, promote, rollback, shadow, unpublish, versions
     from maasnb.panels.reopening import panel
     from maasnb.prompting import generate
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
     from maasnb.saving import SavedModel, load, save
-    from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
+    from maasnb.steering import checkpoint, clip, lr, pause, resume, stop
     from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
     from maasnb.study.inspection import inspect
@@ -88,6 +89,7 @@ __all__ = [
     "Transformer",
     "__version__",
     "build",
+    "canary",
     "chars",
     "checkpoint",
     "clip",
@@ -107,16 +109,20 @@ __all__ = [
     "panel",
     "pause",
     "predict",
+    "promote",
     "publish",
     "replay",
     "resume",
     "rollback",
     "runs",
     "save",
+    "shadow",
     "standardize",
     "standardize_target",
     "stop",
     "train",
+    "unpublish",
+    "versions",
 ]
 
 __version__ = VERSION
@@ -151,6 +157,7 @@ _HOMES = {
     "Transformer": "maasnb.layers",
     "build": "maasnb.building",
     "chars": "maasnb.datasets.recipes",
+    "canary": "maasnb.operating",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
     "compare": "maasnb.study.comparison",
@@ -169,16 +176,20 @@ _HOMES = {
     "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
     "predict": "maasnb.publishing",
+    "promote": "maasnb.operating",
     "publish": "maasnb.publishing",
     "replay": "maasnb.training",
     "resume": "maasnb.steering",
-    "rollback": "maasnb.steering",
+    "rollback": "maasnb.operating",
     "runs": "maasnb.records.listing",
     "save": "maasnb.saving",
+    "shadow": "maasnb.operating",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
     "stop": "maasnb.steering",
     "train": "maasnb.training",
+    "unpublish": "maasnb.operating",
+    "versions": "maasnb.operating",
 }
 
 

@@ -95,7 +95,12 @@ class ArtifactError(MaasError, ValueError):
 
 
 class EndpointError(MaasError, ConnectionError):
-    """Say that a server is not there or failed while answering."""
+    """Say that a server is not there or failed; `lost` says that it did not get to answer."""
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        """Keep beside the message whether the connection was lost, so that it can be retried."""
+        super().__init__(message)
+        self.lost = lost
 
 
 class OverloadError(MaasError, ConnectionError):

@@ -1,6 +1,7 @@
-"""Files that are either whole or not there.
+"""Files that are either whole or not there, and locks on files.
 
-They are written beside their place, flushed to the disk, then renamed.
+They are written beside their place, flushed to the disk, then renamed. The system takes a lock back
+when its file is closed or its process ends, however it ends.
 """
 
 import contextlib
@@ -8,10 +9,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from maasnb.errors import WorkspaceError
 
-__all__ = ["whole_file", "write_whole"]
+__all__ = ["lock_file", "whole_file", "write_whole"]
 
 
 @contextlib.contextmanager
@@ -61,6 +63,34 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """
     with whole_file(path, mode=mode) as beside:
         beside.write_bytes(content)
+
+
+def lock_file(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file against other processes and other openings of it, until it is closed.
+
+    Args:
+        descriptor: the file, open for writing.
+        wait: whether to wait where somebody else holds the lock.
+
+    Returns:
+        Whether it is locked now.
+    """
+    if os.name == "nt":
+        import msvcrt  # noqa: PLC0415 - Windows alone has it
+
+        locking: Any = msvcrt
+        try:
+            locking.locking(descriptor, locking.LK_LOCK if wait else locking.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl  # noqa: PLC0415 - Windows does not have it
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _flush(path: Path) -> None:

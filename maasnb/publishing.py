@@ -17,6 +17,7 @@ from maasnb.artifacts.freezing import PublishableRun, freeze
 from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import Endpoint
 from maasnb.client.http import Connection
+from maasnb.client.meters import Meter
 from maasnb.client.uploads import upload
 from maasnb.errors import ModelError, described
 from maasnb.runtimes.verification import verify
@@ -45,7 +46,12 @@ class Predictor(Protocol):
 
 
 def publish(
-    run: PublishableRun, name: str | None = None, *, to: str | None = None, token: str | None = None
+    run: PublishableRun,
+    name: str | None = None,
+    *,
+    to: str | None = None,
+    token: str | None = None,
+    alias: str | None = None,
 ) -> Endpoint:
     """Publish a trained run as the next version of a served model.
 
@@ -54,13 +60,17 @@ def publish(
         name: the model's name on the server; the data's name by default.
         to: the server's URL; the workspace's own server by default.
         token: the server's token; by default MAASNB_TOKEN, or the workspace's token.
+        alias: what to point to the new version: `"prod"` has it answer all requests that name no
+            version, another word is one that requests can name; by default nothing.
 
     Returns:
-        The endpoint of that version; of the latest one where it is this very model already.
+        The endpoint of that version; of the latest one where it is this very model already, which
+        the endpoint then says.
 
     Raises:
         ExportError: the run is untrained, or its export fails or answers differently.
         OptionError: the name cannot be used.
+        ConflictError: somebody else moved the alias meanwhile; the version is published.
         EndpointError: the server is not there.
         AccessError: the server refuses the token.
         WorkspaceError: the workspace cannot be written.
@@ -75,15 +85,21 @@ def publish(
     verify(run, artifact)
     url, secret, hint = _server(to, token)
     connection = Connection(url, secret)
+    served_as = artifact.manifest.name
+    meter = Meter(f"Publishing {served_as!r}")
     try:
-        version = upload(artifact, connection)
+        done = upload(artifact, connection, alias=alias, told=meter.tell)
     finally:
+        meter.end()
         connection.close()
-    return Endpoint.open(url, secret, artifact.manifest.name, version=version, token_hint=hint)
+    remark = "" if done.created else f"version {done.version} was this very model already"
+    return Endpoint.open(
+        url, secret, served_as, version=done.version, token_hint=hint, remark=remark
+    )
 
 
 def connect(
-    name: str, *, to: str | None = None, token: str | None = None, version: int | None = None
+    name: str, *, to: str | None = None, token: str | None = None, version: int | str | None = None
 ) -> Endpoint:
     """Connect to a published model by its name.
 
@@ -91,7 +107,8 @@ def connect(
         name: the model's name on the server.
         to: the server's URL; the workspace's own server by default.
         token: the server's token; by default MAASNB_TOKEN, or the workspace's token.
-        version: the version that answers; by default the newest at each call.
+        version: the version that answers, a number or an alias; by default the one that the server
+            chooses at each call: that of the alias `prod`, else the newest.
 
     Returns:
         The endpoint.

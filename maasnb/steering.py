@@ -1,9 +1,9 @@
-"""The verbs that steer a run: `pause`, `resume`, `stop`, `lr`, `clip`, `checkpoint`, `rollback`."""
+"""The verbs that steer a run: `pause`, `resume`, `stop`, `lr`, `clip` and `checkpoint`."""
 
 from maasnb.records.observing import run_named
 from maasnb.records.run import Run
 
-__all__ = ["checkpoint", "clip", "lr", "pause", "resume", "rollback", "stop"]
+__all__ = ["checkpoint", "clip", "lr", "pause", "resume", "stop"]
 
 
 def pause(run: Run | str) -> None:
@@ -89,24 +89,6 @@ def checkpoint(run: Run | str) -> int | None:
         TrainingError: the run has ended.
     """
     return _run(run).checkpoint()
-
-
-def rollback(run: Run | str, step: int) -> int | None:
-    """Have a run go back to the newest kept state of at most `step` steps, and go on from there.
-
-    Args:
-        run: a run, or the name of one of this kernel.
-        step: how many steps are to stay.
-
-    Returns:
-        The step that was gone back to.
-
-    Raises:
-        UnknownNameError: there is no such run.
-        OptionError: no state that early is kept.
-        TrainingError: the run has ended.
-    """
-    return _run(run).rollback(step)
 
 
 def _run(run: Run | str) -> Run:

@@ -28,7 +28,8 @@ PAGE_OF = {
     **dict.fromkeys(("pause", "resume", "stop", "lr", "clip", "checkpoint"), "control"),
     "load": "save",
     "find_lr": "training-options",
-    **dict.fromkeys(("rollback", "fork", "replay"), "control"),
+    **dict.fromkeys(("fork", "replay"), "control"),
+    **dict.fromkeys(("promote", "rollback", "canary", "shadow", "unpublish"), "versions"),
 }
 """Verb -> its page, where that does not have the verb's own name."""
 

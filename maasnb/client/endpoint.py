@@ -7,13 +7,14 @@ where the server's metadata has maasnb's parameters.
 import json
 import math
 import shlex
-from typing import Any
+from typing import Any, final
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from maasnb.client.http import Connection
+from maasnb.client.operations import Operations
 from maasnb.client.streaming import Writer
 from maasnb.datasets.text import as_texts
 from maasnb.errors import (
@@ -39,15 +40,18 @@ NUMBERS_A_REQUEST = 1 << 18
 SHORT_REQUEST = 2000
 
 
-class Endpoint(Writer):
+@final
+class Endpoint(Operations, Writer):
     """A model behind a URL.
 
     Attributes:
         name: the model's name.
-        version: the version that answers, or None for the newest at each call.
+        version: the version or alias that answers; None for the one that the server chooses at each
+            call: that of the alias `prod`, else the newest.
         signature: the tensors that it takes and returns.
         labels: the classes' names; empty where it has none.
         metadata: what the server says about the model.
+        remark: what publishing it led to, in words; empty for nothing special.
     """
 
     def __init__(
@@ -55,11 +59,13 @@ class Endpoint(Writer):
         connection: Connection,
         name: str,
         *,
-        version: int | None,
+        version: int | str | None,
         metadata: dict[str, Any],
         token_hint: str = "$MAASNB_TOKEN",
+        remark: str = "",
     ) -> None:
         """Take a connection and the model's metadata; `Endpoint.open` asks for it."""
+        self.remark = remark
         self.name = name
         self.version = version
         self.metadata = metadata
@@ -84,8 +90,9 @@ class Endpoint(Writer):
         token: str,
         name: str,
         *,
-        version: int | None = None,
+        version: int | str | None = None,
         token_hint: str = "$MAASNB_TOKEN",
+        remark: str = "",
     ) -> "Endpoint":
         """Connect to a model on a server.
 
@@ -93,8 +100,10 @@ class Endpoint(Writer):
             url: the server's address.
             token: what the server asks for; empty for none.
             name: the model's name.
-            version: the version that is to answer; None for the newest at each call.
+            version: the version or alias that is to answer; None for the one that the server
+                chooses at each call.
             token_hint: the shell expression that `curl()` reads the token from.
+            remark: what publishing the model led to, in words.
 
         Raises:
             UnknownNameError: the server has no such model or version; names the ones that it has.
@@ -106,7 +115,35 @@ class Endpoint(Writer):
             metadata = connection.get(_path(name, version))
         except UnknownNameError as error:
             raise _unknown(connection, name, version, error) from error
-        return cls(connection, name, version=version, metadata=metadata, token_hint=token_hint)
+        return cls(
+            connection,
+            name,
+            version=version,
+            metadata=metadata,
+            token_hint=token_hint,
+            remark=remark,
+        )
+
+    def at(self, version: int | str) -> "Endpoint":
+        """Return the endpoint of one version, or of an alias.
+
+        Args:
+            version: a number such as 3, or an alias such as "staging".
+
+        Raises:
+            UnknownNameError: the server has no such version; names the ones that it has.
+        """
+        try:
+            metadata = self._connection.get(_path(self.name, version))
+        except UnknownNameError as error:
+            raise _unknown(self._connection, self.name, version, error) from error
+        return Endpoint(
+            self._connection,
+            self.name,
+            version=version,
+            metadata=metadata,
+            token_hint=self._token_hint,
+        )
 
     @property
     def server(self) -> str:
@@ -209,22 +246,27 @@ class Endpoint(Writer):
         rows = [("takes", takes), ("returns", returns), ("url", self.url)]
         if self.labels:
             rows.insert(2, ("classes", ", ".join(self.labels)))
+        if self.remark:
+            rows.append(("note", self.remark))
         return tuple(rows)
 
     def __str__(self) -> str:
         """Return a table of what the endpoint is."""
-        version = "newest version" if self.version is None else f"version {self.version}"
         rows = "\n".join(f"  {line}" for line in aligned(self.table()).splitlines())
-        return f"Endpoint {self.name!r}, {version}\n{rows}"
+        return f"Endpoint {self.name!r}, {self._which()}\n{rows}"
 
     def __repr__(self) -> str:
         """Return the endpoint in one line."""
-        version = "newest version" if self.version is None else f"version {self.version}"
         inputs, outputs = (
             ", ".join(f"{each.name} {each.datatype} {list(each.shape)}" for each in side)
             for side in (self.signature.inputs, self.signature.outputs)
         )
-        return f"Endpoint({self.name!r}, {version}, {inputs} -> {outputs}, {self.url})"
+        return f"Endpoint({self.name!r}, {self._which()}, {inputs} -> {outputs}, {self.url})"
+
+    def _which(self) -> str:
+        if self.version is None:
+            return "the version that answers now"
+        return f"version {self.version}"
 
     def _infer(self, array: Array) -> Array:
         tensor, output = self.signature.inputs[0], self.signature.outputs[0]
@@ -250,13 +292,13 @@ class Endpoint(Writer):
         return values
 
 
-def _path(name: str, version: int | None) -> str:
+def _path(name: str, version: int | str | None) -> str:
     path = f"/v2/models/{quote(name, safe='')}"
-    return path if version is None else f"{path}/versions/{version}"
+    return path if version is None else f"{path}/versions/{quote(str(version), safe='')}"
 
 
 def _unknown(
-    connection: Connection, name: str, version: int | None, error: UnknownNameError
+    connection: Connection, name: str, version: int | str | None, error: UnknownNameError
 ) -> UnknownNameError:
     """Return the error with the names that the server knows, where it can list them."""
     try:
@@ -269,7 +311,7 @@ def _unknown(
         return unknown_name(
             "published model", name, known, f"{where} Type: mb.publish(run, 'name')"
         )
-    hint = f"{where} Type: mb.connect({name!r}) for the newest."
+    hint = f"{where} Type: mb.connect({name!r}) for the one that answers now."
     return unknown_name(f"version of the model {name!r} called", str(version), known[name], hint)
 
 

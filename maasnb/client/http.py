@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -112,12 +112,43 @@ class Connection:
             )
             raise EndpointError(message) from error
 
+    def stored(self, path: str) -> tuple[bool, int]:
+        """Say whether a blob is at a path, else how many bytes of it are there; raises as `get`."""
+        response = self._request("HEAD", path, None, "application/json")
+        if response.status_code not in (200, 404):
+            self._refuse(response)
+        offset = response.headers.get("upload-offset", "")
+        return response.status_code == 200, int(offset) if offset.isdecimal() else 0
+
+    def put_from(
+        self, path: str, offset: int, total: int, pieces: Iterator[bytes]
+    ) -> dict[str, Any]:
+        """Send the rest of a blob, piece by piece; raises as `get`.
+
+        Args:
+            path: where to.
+            offset: how many bytes of it are there.
+            total: how many it has.
+            pieces: the bytes from there on.
+        """
+        headers = {"content-length": str(total - offset)}
+        if total:
+            headers["content-range"] = f"bytes {offset}-{total - 1}/{total}"
+        return self._answer("PUT", path, pieces, "application/octet-stream", headers)
+
     def close(self) -> None:
         """Close the connection for good."""
         self._close()
 
-    def _answer(self, method: str, path: str, content: bytes | None, kind: str) -> dict[str, Any]:
-        response = self._request(method, path, content, kind)
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        content: bytes | Iterator[bytes] | None,
+        kind: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        response = self._request(method, path, content, kind, headers)
         if response.status_code >= 400:
             self._refuse(response)
         data = self._json(response)
@@ -130,11 +161,19 @@ class Connection:
         return data
 
     def _request(
-        self, method: str, path: str, content: bytes | None, kind: str
+        self,
+        method: str,
+        path: str,
+        content: bytes | Iterator[bytes] | None,
+        kind: str,
+        headers: Mapping[str, str] | None = None,
     ) -> "httpx.Response":
         try:
             return self._client.request(
-                method, self.url + path, content=content, headers={"content-type": kind}
+                method,
+                self.url + path,
+                content=content,
+                headers={"content-type": kind, **(headers or {})},
             )
         except self._httpx.TimeoutException as error:
             message = (
@@ -148,7 +187,7 @@ class Connection:
                 "with: maasnb serve; or type mb.connect('name') again, which starts the "
                 "workspace's own."
             )
-            raise EndpointError(message) from error
+            raise EndpointError(message, lost=True) from error
 
     def _refuse(self, response: "httpx.Response") -> NoReturn:
         data = self._json(response) or {}

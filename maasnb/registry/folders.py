@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maasnb.errors import WorkspaceError
+from maasnb.files import lock_file
 from maasnb.registry.store import Entry, Tagged
 from maasnb.settings import writable_folder
 
@@ -156,14 +157,7 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold a lock that no other process holds; wait for it where one does."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if os.name == "nt":
-            import msvcrt  # noqa: PLC0415 - Windows alone has it
-
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
-        else:
-            import fcntl  # noqa: PLC0415 - Windows does not have it
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_file(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)  # which gives the lock back

@@ -70,15 +70,14 @@ class ObjectsStore:
             WorkspaceError: the object store does not take it.
         """
         try:
-            if self.exists(key):
-                return False
-            # Not conditional, because parts cannot be; what is adopted is named by its content.
-            self._obstore.put(self._store, key, path)
+            created = not self.exists(key)
+            if created:
+                # Not conditional, because parts cannot be; what is adopted is named by its content.
+                self._obstore.put(self._store, key, path)
         except (self._errors.BaseError, OSError) as error:
             self._refuse("written", key, error)
-        finally:
-            path.unlink(missing_ok=True)
-        return True
+        path.unlink(missing_ok=True)
+        return created
 
     def replace(self, key: str, content: bytes, tag: str | None) -> bool:
         """Store an object in the place of the one with this tag.

@@ -302,7 +302,14 @@ def hide(plan: Plan, versions: Sequence[int], version: int | None, stamp: Stamp)
 
 
 def show(plan: Plan, version: int, stamp: Stamp) -> Plan:
-    """Publish a version again that was unpublished."""
+    """Publish a version again that was unpublished.
+
+    Raises:
+        UnknownNameError: there is no such version.
+    """
+    if version not in plan.hidden:
+        known = map(str, sorted(plan.hidden))
+        raise unknown_name("unpublished version", str(version), known)
     change = _change("restore", stamp, version=version)
     return _noted(_replaced(plan, hidden=plan.hidden - {version}), change)
 

@@ -28,6 +28,7 @@ from maasnb.registry.traffic import (
     roll_back,
     set_canary,
     set_shadow,
+    show,
 )
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
@@ -53,6 +54,7 @@ def routes(services: Services) -> list[Route]:
         Route(model, lifecycle.model, methods=["GET"]),
         Route(model, lifecycle.unpublish, methods=["DELETE"]),
         Route(f"{model}/versions/{{version}}", lifecycle.unpublish, methods=["DELETE"]),
+        Route(f"{model}/versions/{{version}}", lifecycle.restore, methods=["PUT"]),
         Route(f"{model}/versions/{{version}}/manifest", lifecycle.manifest),
         Route(f"{model}/aliases/{{alias}}", lifecycle.alias, methods=["PUT", "DELETE"]),
         Route(f"{model}/rollback", lifecycle.rollback, methods=["POST"]),
@@ -148,6 +150,19 @@ class _Lifecycle:
         )
         self._services.traffic.forget(name)
         return json_response({"name": name, "version": version, "hidden": sorted(plan.hidden)})
+
+    async def restore(self, request: Request) -> Response:
+        _begin(request, "restore")
+        name, segment = request.path_params["name"], request.path_params["version"]
+        note(request.scope, version=segment)
+        await _body(request, set())
+        version = int(segment) if segment.isascii() and segment.isdecimal() else 0
+        who = stamp(principal_of(request.scope).name)
+        await asyncio.to_thread(
+            self._registry.change, name, lambda plan, _: show(plan, version, who)
+        )
+        await asyncio.to_thread(self._services.traffic.reload, name)
+        return await self._described(name)
 
     async def _change(self, request: Request, operation: Operation) -> Response:
         name = request.path_params["name"]

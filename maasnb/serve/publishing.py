@@ -11,12 +11,15 @@ from starlette.routing import Route
 
 from maasnb.artifacts.blobs import digest_of
 from maasnb.artifacts.manifest import Manifest
-from maasnb.errors import RequestError
+from maasnb.errors import ConflictError, RequestError, UnknownNameError
+from maasnb.registry.models import Published, stamp
+from maasnb.registry.traffic import Plan, Stamp, check_alias, move
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
 from maasnb.serve.audit import note
 from maasnb.serve.gate import verify
 from maasnb.serve.services import Services
+from maasnb.serve.uploads import Uploads
 
 __all__ = ["routes"]
 
@@ -37,22 +40,32 @@ class _Publishing:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._registry = services.models.registry
+        self._uploads = Uploads(self._registry, BLOB_LIMIT_BYTES)
 
     async def blob(self, request: Request) -> Response:
         principal_of(request.scope).require("publish")
         digest = request.path_params["digest"]
         if request.method == "HEAD":
-            found = await asyncio.to_thread(self._registry.has_blob, digest)
-            return Response(status_code=200 if found else 404)
+            if await asyncio.to_thread(self._registry.has_blob, digest):
+                return Response(status_code=200)
+            offset = await asyncio.to_thread(self._uploads.offset, digest)
+            return Response(status_code=404, headers={"upload-offset": str(offset)})
         self._services.gate.expect()
-        content = await read_body(request.scope, request.receive, BLOB_LIMIT_BYTES)
-        created = await asyncio.to_thread(self._registry.put_blob, digest, content)
-        return json_response({"digest": digest, "created": created}, 201 if created else 200)
+        arrived = await self._uploads.take(digest, request.scope, request.receive)
+        if not arrived.whole:
+            return json_response({"digest": digest, "offset": arrived.size_bytes}, 202)
+        answer = {"digest": digest, "created": arrived.created}
+        return json_response(answer, 201 if arrived.created else 200)
 
     async def version(self, request: Request) -> Response:
         name = request.path_params["name"]
         note(request.scope, "publish", model=name)
         principal_of(request.scope).require("publish", name)
+        alias = request.query_params.get("alias")
+        before = None
+        if alias is not None:
+            note(request.scope, alias=check_alias(alias))
+            before = await asyncio.to_thread(self._alias, name, alias)
         body = await read_body(request.scope, request.receive, MANIFEST_LIMIT_BYTES)
         manifest = await asyncio.to_thread(Manifest.from_bytes, body)
         if manifest.name != name:
@@ -66,6 +79,34 @@ class _Publishing:
         note(request.scope, "publish", version=published.version)
         # The next request finds it in memory.
         await self._services.models.get(name, published.version)
-        await asyncio.to_thread(self._services.traffic.reload, name)
+        try:
+            if alias is not None:
+                who = stamp(principal_of(request.scope).name)
+                await asyncio.to_thread(self._point, published, alias, before, who)
+        finally:
+            await asyncio.to_thread(self._services.traffic.reload, name)
         answer = {"name": name, "version": published.version, "created": published.created}
         return json_response(answer, 201 if published.created else 200)
+
+    def _alias(self, name: str, alias: str) -> int | None:
+        """Return the version that an alias points to, or None."""
+        try:
+            return self._registry.state(name).plan.aliases.get(alias)
+        except UnknownNameError:
+            return None
+
+    def _point(self, published: Published, alias: str, before: int | None, who: Stamp) -> None:
+        """Have an alias point to a new version, unless somebody else moved it meanwhile."""
+        version = published.version
+
+        def operation(plan: Plan, versions: tuple[int, ...]) -> Plan:
+            found = plan.aliases.get(alias)
+            if found not in (before, version):
+                message = (
+                    f"Version {version} is published, but the alias {alias!r} was moved to version "
+                    f"{found} meanwhile and stays there. Type: endpoint.promote({version})"
+                )
+                raise ConflictError(message)
+            return move(plan, versions, alias, version, who)
+
+        self._registry.change(published.name, operation)

@@ -36,7 +36,7 @@ def artifact(name, number):
 
 def publish(url, workspace, name, *numbers):
     connection = Connection(url, workspace_token(workspace))
-    versions = [upload(artifact(name, number), connection) for number in numbers]
+    versions = [upload(artifact(name, number), connection).version for number in numbers]
     connection.close()
     return versions
 
@@ -238,7 +238,7 @@ def other_run():
 def test_how_a_shadow_differs_is_what_the_notebook_says(server, home, http, model):
     other, x = other_run(), small_run().data.test.x[:60]
     connection = Connection(server, workspace_token(home))
-    assert upload(freeze(other, model), connection) == 4
+    assert upload(freeze(other, model), connection).version == 4
     connection.close()
     promote(http, model, 1)
     http.put(f"/maas/v1/models/{model}/shadow", json={"version": 4})
