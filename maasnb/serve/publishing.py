@@ -15,6 +15,7 @@ from maasnb.errors import RequestError
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
 from maasnb.serve.audit import note
+from maasnb.serve.description import described
 from maasnb.serve.gate import verify
 from maasnb.serve.services import Services
 
@@ -38,6 +39,11 @@ class _Publishing:
         self._services = services
         self._registry = services.models.registry
 
+    @described(
+        "Store a blob.",
+        body={"type": "string", "format": "binary"},
+        body_type="application/octet-stream",
+    )
     async def blob(self, request: Request) -> Response:
         principal_of(request.scope).require("publish")
         digest = request.path_params["digest"]
@@ -48,6 +54,7 @@ class _Publishing:
         created = await asyncio.to_thread(self._registry.put_blob, digest, content)
         return json_response({"digest": digest, "created": created}, 201 if created else 200)
 
+    @described("Publish a manifest as the next version.", body={"type": "object"})
     async def version(self, request: Request) -> Response:
         name = request.path_params["name"]
         note(request.scope, "publish", model=name)
