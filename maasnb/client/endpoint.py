@@ -7,6 +7,7 @@ where the server's metadata has maasnb's parameters.
 import json
 import math
 import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any, final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from maasnb.client.http import Connection
+from maasnb.client.messages import infer_answer, infer_request
 from maasnb.client.operations import Operations
 from maasnb.client.streaming import Writer
 from maasnb.datasets.text import as_texts
@@ -30,7 +32,7 @@ from maasnb.errors import (
 from maasnb.tables import aligned
 from maasnb.tensors import Signature, Tensor
 
-__all__ = ["Endpoint", "fitting"]
+__all__ = ["Array", "Endpoint", "fitting"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -146,6 +148,16 @@ class Endpoint(Operations, Writer):
         )
 
     @property
+    def connection(self) -> Connection:
+        """Return the connection to the server."""
+        return self._connection
+
+    @property
+    def ready_path(self) -> str:
+        """Return the path that says whether the model can answer."""
+        return f"{_path(self.name, self.version)}/ready"
+
+    @property
     def server(self) -> str:
         """Return the server's address."""
         return self._connection.url
@@ -164,16 +176,17 @@ class Endpoint(Operations, Writer):
     def ready(self) -> bool:
         """Say whether the server is there and the model can answer."""
         try:
-            answer = self._connection.get(f"{_path(self.name, self.version)}/ready")
+            answer = self._connection.get(self.ready_path)
         except (EndpointError, UnknownNameError, RequestError):
             return False
         return answer.get("ready", True) is True
 
-    def predict(self, x: ArrayLike) -> Array:
+    def predict(self, x: ArrayLike, *, timeout_s: float | None = None) -> Array:
         """Return the model's answers to raw examples.
 
         Args:
             x: raw examples [n, ...] as the data has them; a single one counts as a batch of one.
+            timeout_s: how long each request may take, seconds; two minutes by default.
 
         Returns:
             Probabilities or values [n, outputs], float32.
@@ -181,12 +194,14 @@ class Endpoint(Operations, Writer):
         Raises:
             ShapeError: the examples are not of the model's shape.
             DataError: they are no finite numbers of the model's datatype.
+            DeadlineError: the answer took too long.
+            OverloadError: the server has too much to do.
             EndpointError: the server is not there or fails.
         """
-        tensor = self.signature.inputs[0]
-        array = fitting(x, tensor)
-        rows = max(1, NUMBERS_A_REQUEST // max(1, math.prod(array.shape[1:])))
-        parts = [self._infer(array[start : start + rows]) for start in range(0, len(array), rows)]
+        parts = [
+            self.answer(*self._connection.infer(path, content, headers, timeout_s))
+            for path, content, headers in self.requests(x, binary=self._connection.speaks_binary)
+        ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def classify(self, x: ArrayLike) -> Array:
@@ -201,13 +216,28 @@ class Endpoint(Operations, Writer):
         Raises:
             OptionError: the model is no classifier.
         """
+        self.check_classes()
+        return self.labelled(self.predict(x))
+
+    def check_classes(self) -> None:
+        """Pass if the model is a classifier.
+
+        Raises:
+            OptionError: it is none.
+        """
         if not self.labels:
             message = (
                 f"The model {self.name!r} has no classes; it returns values. "
                 "Type: endpoint.predict(x)"
             )
             raise OptionError(message)
-        outputs = self.predict(x)
+
+    def labelled(self, outputs: Array) -> Array:
+        """Return the label of the most probable class of each answer.
+
+        Args:
+            outputs: probabilities [n, classes], or [n, 1] of the second of two.
+        """
         two = outputs.shape[1] == 1
         best = (outputs[:, 0] > 0.5).astype(int) if two else outputs.argmax(axis=1)
         return np.array(self.labels)[best]
@@ -268,28 +298,42 @@ class Endpoint(Operations, Writer):
             return "the version that answers now"
         return f"version {self.version}"
 
-    def _infer(self, array: Array) -> Array:
-        tensor, output = self.signature.inputs[0], self.signature.outputs[0]
-        inputs = {
-            "name": tensor.name,
-            "datatype": tensor.datatype,
-            "shape": list(array.shape),
-            "data": array.reshape(-1).tolist(),
-        }
-        answer = self._connection.post(
-            f"{_path(self.name, self.version)}/infer", {"inputs": [inputs]}
-        )
+    def requests(
+        self, x: ArrayLike, *, binary: bool
+    ) -> Iterator[tuple[str, bytes, dict[str, str]]]:
+        """Yield path, body and headers of each request that raw examples take.
+
+        Args:
+            x: raw examples [n, ...]; one single example counts as a batch of one.
+            binary: send them as binary data.
+
+        Raises:
+            ShapeError: the examples are not of the model's shape.
+            DataError: they are no finite numbers of the model's datatype.
+        """
+        tensor = self.signature.inputs[0]
+        array = fitting(x, tensor)
+        rows = max(1, NUMBERS_A_REQUEST // max(1, math.prod(array.shape[1:])))
+        path = f"{_path(self.name, self.version)}/infer"
+        for start in range(0, len(array), rows):
+            content, headers = infer_request(array[start : start + rows], tensor, binary=binary)
+            yield path, content, headers
+
+    def answer(self, content: bytes, headers: Mapping[str, str]) -> Array:
+        """Return the outputs in an answer's body.
+
+        Raises:
+            EndpointError: they are not there as the protocol says.
+        """
+        output = self.signature.outputs[0]
         try:
-            named = {each["name"]: each for each in answer["outputs"]}
-            found = named[output.name]
-            values = np.array(found["data"], dtype=np.float32).reshape(found["shape"])
-        except (KeyError, TypeError, ValueError) as error:
+            return infer_answer(content, headers, output.name)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = (
                 f"The answer of {self.url} cannot be used ({type(error).__name__}: {error}); "
                 f"expected the output {output.name!r} with its shape and data."
             )
             raise EndpointError(message) from error
-        return values
 
 
 def _path(name: str, version: int | str | None) -> str:

@@ -2,11 +2,15 @@
 
 import ipaddress
 import json
+import os
+import ssl
 import weakref
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
+from maasnb.client.messages import BINARY_EXTENSION
 from maasnb.errors import (
     AccessError,
     ArtifactError,
@@ -14,6 +18,7 @@ from maasnb.errors import (
     DeadlineError,
     EndpointError,
     ForbiddenError,
+    MaasError,
     OptionError,
     OverloadError,
     RequestError,
@@ -24,7 +29,9 @@ from maasnb.errors import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Connection"]
+    from maasnb.client.retrying import AsyncClient
+
+__all__ = ["AsyncConnection", "Connection"]
 
 CONNECT_S = 5.0
 ANSWER_S = 120.0
@@ -46,6 +53,8 @@ class Connection:
         """
         try:
             import httpx  # noqa: PLC0415 - only a client needs it, and it takes time to import
+
+            from maasnb.client.retrying import Client  # noqa: PLC0415 - as above
         except ImportError as error:
             raise missing_package("Calling a server", "httpx", "serve") from error
         parts = urlsplit(url)
@@ -54,13 +63,16 @@ class Connection:
             raise OptionError(message)
         self.url = url.rstrip("/")
         self._httpx = httpx
-        headers = {"authorization": f"Bearer {token}"} if token else {}
         # A proxy of the environment cannot reach this machine's own loopback.
-        self._client = httpx.Client(
-            headers=headers,
-            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
-            trust_env=not _is_loopback(parts.hostname),
-        )
+        trust_env = not _is_loopback(parts.hostname)
+        self._options: dict[str, Any] = {
+            "headers": {"authorization": f"Bearer {token}"} if token else {},
+            "timeout": httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            "trust_env": trust_env,
+            # A certificate of one's own is trusted there too.
+            "verify": True if trust_env or parts.scheme == "http" else _trusted(),
+        }
+        self._client = Client(**self._options)
         # An endpoint that is forgotten in a notebook leaves no open socket.
         self._close = weakref.finalize(self, self._client.close)
 
@@ -136,6 +148,70 @@ class Connection:
             headers["content-range"] = f"bytes {offset}-{total - 1}/{total}"
         return self._answer("PUT", path, pieces, "application/octet-stream", headers)
 
+    @cached_property
+    def speaks_binary(self) -> bool:
+        """Say whether the server takes binary tensor data; asks it once."""
+        try:
+            return _announces_binary(self.get("/v2"))
+        except MaasError:
+            return False
+
+    def infer(
+        self, path: str, content: bytes, headers: dict[str, str], timeout_s: float | None
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Send an inference request and return the answer's body and headers.
+
+        Args:
+            path: where to.
+            content: its body.
+            headers: what its body is.
+            timeout_s: how long the answer may take, seconds; None for two minutes.
+
+        Raises:
+            DeadlineError: it took longer.
+            OverloadError: the server has too much to do.
+            MaasError: as `get`.
+        """
+        try:
+            response = self._client.post(
+                self.url + path, content=content, **_timed(headers, timeout_s)
+            )
+        except self._httpx.HTTPError as error:
+            raise self._lost("POST", path, error, timeout_s) from error
+        if response.status_code >= 400:
+            self._refuse(response)
+        return response.content, response.headers
+
+    def asynchronous(self) -> "AsyncConnection":
+        """Return a connection to the same server, with the same token, for an event loop."""
+        from maasnb.client.retrying import AsyncClient  # noqa: PLC0415 - imports httpx
+
+        return AsyncConnection(self, AsyncClient(**self._options))
+
+    def _lost(
+        self, method: str, path: str, error: Exception, timeout_s: float | None = None
+    ) -> MaasError:
+        """Return what to say where there is no answer."""
+        late = isinstance(error, self._httpx.TimeoutException)
+        if late and not isinstance(error, self._httpx.ConnectTimeout) and timeout_s is not None:
+            message = (
+                f"The server at {self.url} did not answer {method} {path} within {timeout_s:g} s; "
+                "expected an answer. Ask for fewer examples at once, or give it more time."
+            )
+            return DeadlineError(message)
+        if late:
+            message = (
+                f"The server at {self.url} did not answer {method} {path} in time "
+                f"({type(error).__name__}). Is it busy? Try again, or send fewer examples."
+            )
+            return EndpointError(message)
+        message = (
+            f"There is no answer from {self.url} ({error}). Is the server running? Start it "
+            "with: maasnb serve; or type mb.connect('name') again, which starts the "
+            "workspace's own."
+        )
+        return EndpointError(message, lost=True)
+
     def close(self) -> None:
         """Close the connection for good."""
         self._close()
@@ -151,6 +227,9 @@ class Connection:
         response = self._request(method, path, content, kind, headers)
         if response.status_code >= 400:
             self._refuse(response)
+        return self._object(response, method, path)
+
+    def _object(self, response: "httpx.Response", method: str, path: str) -> dict[str, Any]:
         data = self._json(response)
         if data is None:
             message = (
@@ -175,19 +254,8 @@ class Connection:
                 content=content,
                 headers={"content-type": kind, **(headers or {})},
             )
-        except self._httpx.TimeoutException as error:
-            message = (
-                f"The server at {self.url} did not answer {method} {path} in time "
-                f"({type(error).__name__}). Is it busy? Try again, or send fewer examples."
-            )
-            raise EndpointError(message) from error
         except self._httpx.HTTPError as error:
-            message = (
-                f"There is no answer from {self.url} ({error}). Is the server running? Start it "
-                "with: maasnb serve; or type mb.connect('name') again, which starts the "
-                "workspace's own."
-            )
-            raise EndpointError(message, lost=True) from error
+            raise self._lost(method, path, error) from error
 
     def _refuse(self, response: "httpx.Response") -> NoReturn:
         data = self._json(response) or {}
@@ -223,6 +291,73 @@ class Connection:
         except ValueError:
             return None
         return data if isinstance(data, dict) else None
+
+
+class AsyncConnection:
+    """Requests to one server with one token, on an event loop."""
+
+    def __init__(self, connection: Connection, client: "AsyncClient") -> None:
+        """Take the connection whose words are used, and a client."""
+        self._connection = connection
+        self._client = client
+        self._binary: bool | None = None
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Return the JSON object at a path; raises as `Connection.get`."""
+        try:
+            response = await self._client.get(self._connection.url + path)
+        except self._connection._httpx.HTTPError as error:
+            raise self._connection._lost("GET", path, error) from error
+        if response.status_code >= 400:
+            self._connection._refuse(response)
+        return self._connection._object(response, "GET", path)
+
+    async def speaks_binary(self) -> bool:
+        """Say whether the server takes binary tensor data; asks it once."""
+        if self._binary is None:
+            try:
+                self._binary = _announces_binary(await self.get("/v2"))
+            except MaasError:
+                self._binary = False
+        return self._binary
+
+    async def infer(
+        self, path: str, content: bytes, headers: dict[str, str], timeout_s: float | None
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Send an inference request; takes, returns and raises as `Connection.infer`."""
+        url = self._connection.url + path
+        try:
+            response = await self._client.post(url, content=content, **_timed(headers, timeout_s))
+        except self._connection._httpx.HTTPError as error:
+            raise self._connection._lost("POST", path, error, timeout_s) from error
+        if response.status_code >= 400:
+            self._connection._refuse(response)
+        return response.content, response.headers
+
+    async def close(self) -> None:
+        """Close the connection for good."""
+        await self._client.aclose()
+
+
+def _timed(headers: dict[str, str], timeout_s: float | None) -> dict[str, Any]:
+    """Return the headers, and where a time is given, the time for server and client."""
+    if timeout_s is None:
+        return {"headers": headers}
+    # The server's own word comes first where it can.
+    return {"headers": {**headers, "x-request-timeout": f"{timeout_s:g}"}, "timeout": timeout_s + 1}
+
+
+def _announces_binary(metadata: Mapping[str, Any]) -> bool:
+    extensions = metadata.get("extensions")
+    return isinstance(extensions, list) and BINARY_EXTENSION in extensions
+
+
+def _trusted() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    file = os.environ.get("SSL_CERT_FILE")
+    if file:
+        context.load_verify_locations(file)
+    return context
 
 
 def _is_loopback(host: str) -> bool:

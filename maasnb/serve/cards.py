@@ -1,4 +1,4 @@
-"""The card of a version: what a person should know of a model, as the Markdown that came with it."""
+"""The card of a version: what a person should know of it, as the Markdown that it came with."""
 
 import asyncio
 

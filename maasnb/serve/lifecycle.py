@@ -33,6 +33,7 @@ from maasnb.registry.traffic import (
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
 from maasnb.serve.audit import note
+from maasnb.serve.description import described, fields
 from maasnb.serve.services import Services
 from maasnb.serve.wire import decode_object
 
@@ -69,6 +70,7 @@ class _Lifecycle:
         self._registry = services.models.registry
         self._facts = functools.lru_cache(maxsize=FACTS_KEPT)(self._read_facts)
 
+    @described("List models and versions.")
     async def models(self, request: Request) -> Response:
         principal = principal_of(request.scope)
         principal.require("predict")
@@ -76,11 +78,13 @@ class _Lifecycle:
         seen = [_summary(state) for state in states if principal.sees(state.name)]
         return json_response({"models": seen})
 
+    @described("Return a model's versions, aliases and traffic.")
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("predict", name)
         return await self._described(name)
 
+    @described("Return the manifest of a version.")
     async def manifest(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("predict", name)
@@ -88,6 +92,10 @@ class _Lifecycle:
         manifest = await asyncio.to_thread(self._registry.manifest, name, choice.version)
         return Response(manifest.to_bytes(), media_type="application/json")
 
+    @described(
+        "Point an alias to a version, or remove it.",
+        body=fields({"version": "integer"}, {"expected": "integer"}),
+    )
     async def alias(self, request: Request) -> Response:
         _begin(request, "promote" if request.method == "PUT" else "alias remove")
         alias = check_alias(request.path_params["alias"])
@@ -107,6 +115,11 @@ class _Lifecycle:
         note(request.scope, version=version)
         return await self._change(request, operation)
 
+    @described(
+        "Point an alias back to where it was.",
+        body=fields({}, {"alias": "string"}),
+        needs_body=False,
+    )
     async def rollback(self, request: Request) -> Response:
         _begin(request, "rollback")
         body = await _body(request, {"alias"})
@@ -116,6 +129,10 @@ class _Lifecycle:
             request, lambda plan, versions, who: roll_back(plan, versions, alias, who)
         )
 
+    @described(
+        "Send a share of the requests to a version, or end that.",
+        body=fields({"version": "integer", "percent": "number"}),
+    )
     async def canary(self, request: Request) -> Response:
         _begin(request, "canary" if request.method == "PUT" else "canary end")
         canary = None
@@ -127,6 +144,10 @@ class _Lifecycle:
             request, lambda plan, versions, who: set_canary(plan, versions, canary, who)
         )
 
+    @described(
+        "Send a copy of the requests to a version, or end that.",
+        body=fields({"version": "integer"}),
+    )
     async def shadow(self, request: Request) -> Response:
         _begin(request, "shadow" if request.method == "PUT" else "shadow end")
         version = None
@@ -137,6 +158,7 @@ class _Lifecycle:
             request, lambda plan, versions, who: set_shadow(plan, versions, version, who)
         )
 
+    @described("Take a model, or a version, off the list.")
     async def unpublish(self, request: Request) -> Response:
         _begin(request, "unpublish")
         name, segment = request.path_params["name"], request.path_params.get("version")

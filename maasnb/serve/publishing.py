@@ -17,6 +17,7 @@ from maasnb.registry.traffic import Plan, Stamp, check_alias, move
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
 from maasnb.serve.audit import note
+from maasnb.serve.description import described
 from maasnb.serve.gate import verify
 from maasnb.serve.services import Services
 from maasnb.serve.uploads import Uploads
@@ -42,6 +43,11 @@ class _Publishing:
         self._registry = services.models.registry
         self._uploads = Uploads(self._registry, BLOB_LIMIT_BYTES)
 
+    @described(
+        "Store a blob.",
+        body={"type": "string", "format": "binary"},
+        body_type="application/octet-stream",
+    )
     async def blob(self, request: Request) -> Response:
         principal_of(request.scope).require("publish")
         digest = request.path_params["digest"]
@@ -57,6 +63,7 @@ class _Publishing:
         answer = {"digest": digest, "created": arrived.created}
         return json_response(answer, 201 if arrived.created else 200)
 
+    @described("Publish a manifest as the next version.", body={"type": "object"})
     async def version(self, request: Request) -> Response:
         name = request.path_params["name"]
         note(request.scope, "publish", model=name)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from maasnb.errors import RequestError
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response
+from maasnb.serve.description import described
 from maasnb.serve.models import LoadedModel
 from maasnb.serve.services import Services
 from maasnb.serve.tokens import identity_proof
@@ -47,19 +48,26 @@ class _Queries:
         self._services = services
         self._registry = services.models.registry
 
+    @described("Say what the server is.")
     async def server(self, request: Request) -> Response:
         principal_of(request.scope).require("predict")
         return json_response({"name": "maasnb", "version": VERSION, "extensions": EXTENSIONS})
 
+    @described("Say whether the server runs.")
     async def live(self, _: Request) -> Response:
         return json_response({"live": True})
 
+    @described("Say whether the server wants requests.")
     async def ready(self, _: Request) -> Response:
         if not self._services.readiness.draining:
             return json_response({"ready": True})
         message = "The server is about to end; expected requests elsewhere from now on."
         return json_response({"ready": False, "error": message}, 503)
 
+    @described(
+        "Prove that the server knows the workspace's token.",
+        query={"nonce": "32 to 128 hexadecimal digits"},
+    )
     async def identity(self, request: Request) -> Response:
         nonce = request.query_params.get("nonce", "")
         if not NONCE.match(nonce):
@@ -69,15 +77,21 @@ class _Queries:
             {"proof": identity_proof(self._services.access.token, nonce), "version": VERSION}
         )
 
+    @described("Say what a model takes and returns.")
     async def model(self, request: Request) -> Response:
         loaded = await self._loaded(request)
         versions = await asyncio.to_thread(self._registry.versions, loaded.name)
         return json_response(_metadata(loaded, versions))
 
+    @described("Say whether a model can answer.")
     async def model_ready(self, request: Request) -> Response:
         loaded = await self._loaded(request)
         return json_response({"name": loaded.name, "ready": True})
 
+    @described(
+        "List who changed what.",
+        query={"limit": "how many of the last entries", "model": "of one model alone"},
+    )
     async def audit(self, request: Request) -> Response:
         principal_of(request.scope).require("admin")
         limit = request.query_params.get("limit", "100")

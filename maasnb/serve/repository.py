@@ -14,6 +14,7 @@ from starlette.routing import Route
 from maasnb.errors import RequestError
 from maasnb.serve.access import Principal, principal_of
 from maasnb.serve.answers import json_response, read_body
+from maasnb.serve.description import described, fields
 from maasnb.serve.services import Services
 from maasnb.serve.wire import decode_object
 
@@ -38,6 +39,12 @@ class _Repository:
         self._services = services
         self._registry = services.models.registry
 
+    @described(
+        "List every version with its state.",
+        body=fields({}, {"ready": "boolean"}),
+        needs_body=False,
+        answer={"type": "array", "items": {"type": "object"}},
+    )
     async def index(self, request: Request) -> Response:
         principal = principal_of(request.scope)
         principal.require("predict")
@@ -49,6 +56,7 @@ class _Repository:
         found = await asyncio.to_thread(self._listing, principal)
         return json_response([each for each in found if not only_ready or each["state"] == "READY"])
 
+    @described("Load a model.", body=fields({}, {"parameters": "object"}), needs_body=False)
     async def load(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("admin", name)
@@ -58,6 +66,9 @@ class _Repository:
         await self._services.models.get(name, choice.version)
         return json_response({})
 
+    @described(
+        "Take a model out of service.", body=fields({}, {"parameters": "object"}), needs_body=False
+    )
     async def unload(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("admin", name)

@@ -4,6 +4,7 @@ from starlette.routing import Router
 
 from maasnb.serve.cards import routes as card_routes
 from maasnb.serve.completions import routes as completion_routes
+from maasnb.serve.description import description_route
 from maasnb.serve.lifecycle import routes as lifecycle_routes
 from maasnb.serve.page import PAGE_PATHS
 from maasnb.serve.page import routes as page_routes
@@ -21,15 +22,14 @@ PUBLIC_PATHS = PAGE_PATHS | {"/v2/health/live", "/v2/health/ready", "/maas/v1/id
 
 def make_router(services: Services) -> Router:
     """Return the router of everything but inference."""
-    return Router(
-        routes=[
-            *query_routes(services),
-            *publishing_routes(services),
-            *repository_routes(services),
-            *completion_routes(services),
-            *card_routes(services),
-            *page_routes(services),
-            *watching_routes(services),
-            *lifecycle_routes(services),
-        ]
-    )
+    routes = [
+        *query_routes(services),
+        *publishing_routes(services),
+        *repository_routes(services),
+        *completion_routes(services),
+        *card_routes(services),
+        *page_routes(services),
+        *watching_routes(services),
+        *lifecycle_routes(services),
+    ]
+    return Router(routes=[*routes, description_route(routes, PUBLIC_PATHS)])

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from maasnb.errors import missing_package
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response
+from maasnb.serve.description import described
 from maasnb.serve.services import Services
 
 __all__ = ["routes", "stats"]
@@ -38,12 +39,18 @@ class _Watching:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    @described("Return what was counted for a model.")
     async def stats(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("predict", name)
         await asyncio.to_thread(self._services.models.registry.versions, name)
         return json_response(stats(self._services, name))
 
+    @described(
+        "Return what was counted for Prometheus.",
+        answer={"type": "string"},
+        answer_type="text/plain",
+    )
     async def metrics(self, request: Request) -> Response:
         principal = principal_of(request.scope)
         principal.require("predict")

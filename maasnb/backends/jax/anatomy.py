@@ -28,7 +28,7 @@ from maasnb.backends.anatomy import (
 )
 from maasnb.backends.calling import with_targets
 from maasnb.backends.jax.calls import as_given, evaluation_parts
-from maasnb.backends.jax.layers import Stack
+from maasnb.backends.jax.layers.composition import Stack
 from maasnb.parts import Parts, arguments
 from maasnb.tasks import Takes
 
