@@ -21,7 +21,7 @@ class Writer:
     """Write with a model on a server; the part of an `Endpoint` that is about text."""
 
     name: str
-    version: int | None
+    version: int | str | None
     _connection: Connection
 
     def stream(
