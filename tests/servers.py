@@ -9,7 +9,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @contextlib.contextmanager
-def serving(workspace, *options):
+def serving(workspace, *options, status=0):
     """Run `maasnb serve` as a process of its own; yield its URL; leave no process behind."""
     command = [sys.executable, "-m", "maasnb", "serve", "--port", "0", "--embedded"]
     child = subprocess.Popen(
@@ -28,4 +28,4 @@ def serving(workspace, *options):
         child.wait(30)
         child.stdout.close()
         child.stderr.close()
-    assert child.returncode == 0
+    assert child.returncode == status

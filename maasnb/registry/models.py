@@ -1,11 +1,13 @@
 """Published models: a name, its versions 1, 2, ..., and the blobs that they share.
 
-Keys: `blobs/sha256/<digest>`, `models/<name>/<version>/manifest.json` and
-`models/<name>/traffic.json`. A version is created in one step, after its blobs, so a version that
-is listed is whole.
+Keys: `blobs/sha256/<digest>`, `models/<name>/<version>/manifest.json`,
+`models/<name>/traffic.json`, and `verdicts/<gate>/<digest>/<format>.json` for each manifest that
+passed a gate. A version is created in one step, after its blobs, so a version that is listed is
+whole.
 """
 
 import dataclasses
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ from maasnb.registry.folders import FolderStore
 from maasnb.registry.objects import SCHEMES, ObjectsStore
 from maasnb.registry.store import Store
 from maasnb.registry.traffic import Plan, Stamp, show
+from maasnb.settings import VERSION
 
 __all__ = [
     "REGISTRY_FOLDER",
@@ -37,6 +40,9 @@ BLOBS = "blobs/sha256"
 TRAFFIC_FILE = "traffic.json"
 UPLOADS = "uploads"
 MOST_TRIES = 100
+VERDICTS = "verdicts"
+GATE_VERSION = 1
+"""Raised when the gate becomes stricter, so that what passed before is checked again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +199,16 @@ class Registry:
         message = f"Others changed the model {name!r} {MOST_TRIES} times meanwhile. Try again."
         raise ConflictError(message)
 
+    def accepted(self, manifest: Manifest) -> frozenset[str]:
+        """Return the formats whose program of an artifact passed a gate."""
+        folder = _verdicts(manifest)
+        return frozenset(name.removesuffix(".json") for name in self._store.names(folder))
+
+    def accept(self, manifest: Manifest, program_format: str) -> None:
+        """Write down that an artifact's program of a format passed a gate, once and for all."""
+        content = json.dumps({"gate": GATE_VERSION, "maasnb": VERSION}).encode() + b"\n"
+        self._store.create(f"{_verdicts(manifest)}/{program_format}.json", content)
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the models that have a version, sorted."""
         return tuple(state.name for state in self.states())
@@ -298,6 +314,10 @@ def stamp(by: str) -> Stamp:
 
 def _traffic_key(name: str) -> str:
     return f"{MODELS}/{name}/{TRAFFIC_FILE}"
+
+
+def _verdicts(manifest: Manifest) -> str:
+    return f"{VERDICTS}/{GATE_VERSION}/{digest_of(manifest.to_bytes())}"
 
 
 def _key(name: str, version: int) -> str:

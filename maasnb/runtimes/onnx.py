@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 
 from maasnb.errors import ArtifactError
+from maasnb.runtimes.graphs import read_graph
 from maasnb.runtimes.protocol import Array
 
 __all__ = ["OnnxRuntime", "OnnxSession"]
@@ -50,9 +51,13 @@ class OnnxRuntime:
         """Load a program from its bytes.
 
         Raises:
-            ArtifactError: onnxruntime refuses it, or it is not one tensor to another.
+            ArtifactError: it is not accepted, onnxruntime refuses it, or it is not one tensor to
+                another.
         """
+        read_graph(content)
         options = onnxruntime.SessionOptions()
+        # Never onnxruntime's own format, which could hold what the graph above does not show.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         options.log_severity_level = 4
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         options.intra_op_num_threads = 1 if len(content) < ONE_THREAD_BYTES else cores or 1

@@ -11,6 +11,7 @@ from maasnb.errors import EndpointError
 from maasnb.registry.models import Registry
 from maasnb.runtimes.served import ServedModel, load, read_golden
 from maasnb.serve.batching import Batcher, measure_cost
+from maasnb.serve.gate import Gate
 
 __all__ = ["LoadedModel", "Models"]
 
@@ -44,9 +45,10 @@ class LoadedModel:
 class Models:
     """Loaded models by name and version."""
 
-    def __init__(self, registry: Registry, formats: tuple[str, ...]) -> None:
-        """Take the registry, and the program formats that this server runs."""
+    def __init__(self, registry: Registry, formats: tuple[str, ...], gate: Gate) -> None:
+        """Take the registry, the program formats that this server runs, and what checks them."""
         self.registry = registry
+        self._gate = gate
         self.formats = formats
         self._loaded: collections.OrderedDict[tuple[str, int], LoadedModel] = (
             collections.OrderedDict()
@@ -84,6 +86,9 @@ class Models:
         loaded = self.ready(name, version)
         if loaded is not None:
             return loaded
+        manifest = await asyncio.to_thread(self.registry.manifest, name, version)
+        # It passed when it was published, unless an older maasnb or one of other formats took it.
+        await self._gate.verify(manifest)
         async with self._loading:
             loaded = self.ready(name, version)
             if loaded is None:

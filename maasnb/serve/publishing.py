@@ -44,6 +44,7 @@ class _Publishing:
         if request.method == "HEAD":
             found = await asyncio.to_thread(self._registry.has_blob, digest)
             return Response(status_code=200 if found else 404)
+        self._services.gate.expect()
         content = await read_body(request.scope, request.receive, BLOB_LIMIT_BYTES)
         created = await asyncio.to_thread(self._registry.put_blob, digest, content)
         return json_response({"digest": digest, "created": created}, 201 if created else 200)

@@ -7,6 +7,7 @@ from maasnb.registry.models import open_registry
 from maasnb.serve.access import Access
 from maasnb.serve.audit import AuditLog
 from maasnb.serve.counters import Counters
+from maasnb.serve.gate import Gate
 from maasnb.serve.models import Models
 from maasnb.serve.readiness import Readiness
 from maasnb.serve.shadows import Shadows
@@ -24,6 +25,7 @@ class Services:
         access: the tokens that are known.
         traffic: which version answers which request.
         counters: what was asked and answered so far.
+        gate: what checks an artifact before it may answer.
         audit: where changes are written down.
         shadows: which versions answer copies, and how these answers differ.
         readiness: whether the server wants requests.
@@ -33,6 +35,7 @@ class Services:
     access: Access
     traffic: Traffic
     counters: Counters
+    gate: Gate
     audit: AuditLog
     shadows: Shadows
     readiness: Readiness = dataclasses.field(default_factory=Readiness)
@@ -51,12 +54,14 @@ def open_services(workspace: Path, formats: tuple[str, ...], store: str | None =
         OptionError: the store's address cannot be used.
     """
     registry = open_registry(workspace, store)
-    models = Models(registry, formats)
+    gate = Gate(registry, formats)
+    models = Models(registry, formats, gate)
     return Services(
         models=models,
         access=Access(workspace),
         traffic=Traffic(registry),
         counters=Counters(),
+        gate=gate,
         audit=AuditLog(workspace),
         shadows=Shadows(models),
     )

@@ -32,7 +32,7 @@ def test_a_program_runs_for_any_batch():
     "content", [b"", b"junk", b"\x80\x04\x95."], ids=["empty", "junk", "pickle"]
 )
 def test_bytes_that_are_no_program_are_refused(content):
-    with pytest.raises(ArtifactError, match="cannot load the program"):
+    with pytest.raises(ArtifactError, match="cannot be read as ONNX"):
         OnnxRuntime().load(content)
 
 
@@ -46,13 +46,13 @@ def test_a_program_cannot_read_a_file(tmp_path, monkeypatch, location):
     weight.data_location = TensorProto.EXTERNAL
     weight.external_data.add(key="location", value=location.format(folder=tmp_path))
     content = program([helper.make_node("Add", ["inputs", "w"], ["outputs"])], [weight])
-    with pytest.raises(ArtifactError, match="cannot load the program"):
+    with pytest.raises(ArtifactError, match="keeps numbers in other files"):
         OnnxRuntime().load(content)
 
 
 def test_an_operator_that_is_not_standard_is_refused():
     node = helper.make_node("Evil", ["inputs"], ["outputs"], domain="evil.ops")
-    with pytest.raises(ArtifactError, match="cannot load the program"):
+    with pytest.raises(ArtifactError, match="has the operator 'evil.ops.Evil'"):
         OnnxRuntime().load(program([node], domain="evil.ops"))
 
 
@@ -67,5 +67,5 @@ def test_a_program_of_another_datatype_is_refused():
 def test_a_truncated_program_is_refused():
     content = program([helper.make_node("Neg", ["inputs"], ["outputs"])])
     assert onnx.load_from_string(content)
-    with pytest.raises(ArtifactError, match="cannot load the program"):
+    with pytest.raises(ArtifactError, match="cannot be read as ONNX"):
         OnnxRuntime().load(content[: len(content) // 2])

@@ -235,7 +235,7 @@ def manifest_of(http, name="crafted", **blobs):
 @pytest.mark.parametrize(
     ("part", "content", "words"),
     [
-        ("program", b"\x80\x04\x95junk", "cannot load the program"),
+        ("program", b"\x80\x04\x95junk", "cannot be read as ONNX"),
         ("golden", b"junk", "are not safetensors"),
         ("golden", bytes_from_arrays({"x": np.zeros((1, 64), np.float32)}), "do not fit"),
         (
