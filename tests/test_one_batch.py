@@ -29,6 +29,7 @@ from maasnb.panels.twins import number, run_twin
 from maasnb.records.run import observe
 from maasnb.registry.models import open_registry
 from maasnb.serve.embedded import live_server, stop_server
+from maasnb.serve.gate import Gate
 from maasnb.serve.models import Models
 from maasnb.serve.wire import decode_infer, encode_infer
 from maasnb.training.pacing import Pacer
@@ -260,7 +261,8 @@ def serve(walk):
     """The workspace's own server runs the program, with the recipe before it."""
     address = live_server(walk.workspace)
     assert address.url == walk.endpoint.server
-    models = Models(open_registry(walk.workspace), FORMATS)
+    registry = open_registry(walk.workspace)
+    models = Models(registry, FORMATS, Gate(registry, FORMATS))
     walk.served = asyncio.run(models.get("digits", 1)).served
     answer = walk.served.answer({"x": walk.raw})["probabilities"]
     assert_allclose(answer, walk.answer, atol=1e-5)

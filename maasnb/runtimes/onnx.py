@@ -4,6 +4,7 @@ A program is loaded from bytes and has no folder, so it cannot name other files;
 the standard sets are not registered, so a program that needs them is refused.
 """
 
+import functools
 import os
 from typing import cast
 
@@ -12,12 +13,14 @@ import onnxruntime
 
 from maasnb.errors import ArtifactError
 from maasnb.runtimes.graphs import read_graph
+from maasnb.runtimes.memory import memory_bytes
 from maasnb.runtimes.protocol import Array
 
 __all__ = ["OnnxRuntime", "OnnxSession"]
 
 # Below this size a model's run takes some 10 us, less than waking a second thread.
 ONE_THREAD_BYTES = 4 << 20
+MEMORY_SHARE = 0.6
 
 
 _INPUT_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
@@ -26,15 +29,16 @@ _INPUT_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(
 class OnnxSession:
     """A loaded ONNX program with one input and one output."""
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        """Take a session of onnxruntime."""
+    def __init__(self, session: onnxruntime.InferenceSession, *, loops: bool = False) -> None:
+        """Take a session of onnxruntime, and whether its time depends on the numbers it gets."""
         self._session = session
+        self._loops = loops
         given = session.get_inputs()[0]
         self._input, self._dtype = given.name, _INPUT_TYPES[given.type]
 
     def prompt(self, rows: int) -> bool:  # noqa: ARG002 - onnxruntime compiles nothing
-        """Say that a batch of any size can run at once."""
-        return True
+        """Say whether a batch can run at once: of any size, but for a loop that may not end."""
+        return not self._loops
 
     def run(self, inputs: Array) -> Array:
         """Return the outputs [n, outputs] for prepared inputs [n, ...]."""
@@ -54,10 +58,12 @@ class OnnxRuntime:
             ArtifactError: it is not accepted, onnxruntime refuses it, or it is not one tensor to
                 another.
         """
-        read_graph(content)
+        facts = read_graph(content)
         options = onnxruntime.SessionOptions()
         # Never onnxruntime's own format, which could hold what the graph above does not show.
         options.add_session_config_entry("session.load_model_format", "ONNX")
+        if _memory_is_limited():
+            options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = 4
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         options.intra_op_num_threads = 1 if len(content) < ONE_THREAD_BYTES else cores or 1
@@ -83,4 +89,27 @@ class OnnxRuntime:
                 "tokens, and one float32 tensor. Publish the run again."
             )
             raise ArtifactError(message)
-        return OnnxSession(session)
+        return OnnxSession(session, loops=facts.loops)
+
+
+@functools.cache
+def _memory_is_limited() -> bool:
+    """Let all programs of this process take at most a part of the memory, together.
+
+    What a program takes grows with the rows of a request. Where it grows too far a run fails,
+    instead of the process being ended by the system.
+    """
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    limits = {
+        "max_mem": int(memory_bytes() * MEMORY_SHARE),
+        "arena_extend_strategy": 1,  # as much as is asked for
+        "initial_chunk_size_bytes": -1,
+        "max_dead_bytes_per_chunk": -1,
+    }
+    try:
+        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(limits))
+    except Exception:  # noqa: BLE001 - other code of this process has set up its own
+        return False
+    return True
