@@ -142,7 +142,9 @@ def test_a_page_that_is_loaded_again_shows_the_whole_history_and_steers(notebook
     assert opened.ask("print(run.wait().status)") == "stopped"
 
 
-def test_after_a_page_is_loaded_again_while_its_cell_blocks_the_panel_is_back_with_its_end(notebook):
+def test_after_a_page_is_loaded_again_while_its_cell_blocks_the_panel_is_back_with_its_end(
+    notebook,
+):
     opened = notebook(PREPARE, LONG)
     opened.run(0)
     opened.start(1)
