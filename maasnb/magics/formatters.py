@@ -5,6 +5,7 @@ its own: the front end's theme gives it one.
 """
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ RUN = ("maasnb.records.run", "Run")
 PANEL = ("maasnb.panels.reopening", "Panel")
 REPORT = ("maasnb.study.reports", "Report")
 
+SHAPE = re.compile(r"\d+( x \d+)+")
 WORDS = ' style="text-align:left"'
 TONES = {
     "bad": "color:var(--jp-error-color0,#b3261e);font-weight:600",
@@ -130,7 +132,10 @@ def _row(row: Sequence[str], styles: Sequence[str], *, toned: bool) -> str:
 
 
 def _cell(tag: str, word: str, style: str) -> str:
-    return f"<{tag}{style}>{html.escape(word)}</{tag}>"
+    text = html.escape(word)
+    if SHAPE.fullmatch(word):
+        text = text.replace(" ", "&nbsp;")
+    return f"<{tag}{style}>{text}</{tag}>"
 
 
 def _caption(item: Any, columns: Sequence[str]) -> str:  # noqa: ANN401 - any object of ours

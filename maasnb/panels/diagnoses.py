@@ -5,21 +5,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maasnb.panels.drawing import (
-    BLUE,
     DASHES,
     GREEN,
     HEALTHY_RATIOS,
     INK,
     MOST_LINES,
-    MOST_POINTS,
     STYLE,
     VERMILLION,
-    WIDE_RANGE,
     draw_by_parameter,
+    draw_losses,
     finish,
-    log_scale,
     new_panels,
-    smoothed,
 )
 
 if TYPE_CHECKING:
@@ -97,31 +93,12 @@ def examples_figure(report: Any) -> "Figure | None":  # noqa: ANN401 - a report,
 
 def _draw_losses(axes: "Axes", data: Any) -> None:  # noqa: ANN401 - arrays by name
     losses = np.asarray(data["loss"], dtype=np.float64)
-    stride = max(1, len(losses) // MOST_POINTS)
-    steps = np.arange(1, len(losses) + 1)[::stride]
-    smooth = smoothed(losses)
-    axes.plot(steps, losses[::stride], color=BLUE, alpha=0.28, linewidth=0.8)
-    axes.plot(steps, smooth[::stride], color=BLUE, linewidth=1.8, label="training")
-    seen = np.isfinite(data["validated_loss"])
-    if seen.any():
-        axes.plot(
-            data["validated_steps"][seen],
-            data["validated_loss"][seen],
-            color=VERMILLION,
-            linestyle=DASHES[1],
-            marker="o",
-            markersize=3,
-            linewidth=1.5,
-            label="validation",
-        )
+    draw_losses(axes, losses, (data["validated_steps"], data["validated_loss"]))
     if len(data["chance"]):
         level = float(data["chance"][0])
         axes.axhline(
             level, color=INK, linestyle=DASHES[2], linewidth=1.2, label="always the same answer"
         )
-    if losses.min() > 0 and smooth.max() / smooth.min() > WIDE_RANGE:
-        log_scale(axes)
-    axes.set_title("loss", loc="left")
     axes.set_xlabel("step")
     axes.legend(framealpha=0.85, edgecolor="none", loc="best")
 

@@ -30,6 +30,7 @@ __all__ = [
     "WIDE_RANGE",
     "WIDTH_IN",
     "draw_by_parameter",
+    "draw_losses",
     "finish",
     "log_scale",
     "new_panels",
@@ -112,6 +113,40 @@ def smoothed(values: np.ndarray) -> np.ndarray:
     places = np.arange(len(values))
     low, high = np.maximum(0, places - reach), np.minimum(len(values), places + reach + 1)
     return (total[high] - total[low]) / (high - low)
+
+
+def draw_losses(
+    axes: "Axes", losses: np.ndarray, seen: tuple[np.ndarray, np.ndarray], per_unit: int = 1
+) -> None:
+    """Draw the loss of every step, its running mean, and the validation loss.
+
+    Args:
+        axes: where to draw.
+        losses: the loss of each step [steps].
+        seen: the steps that were validated after, and their losses [n] each.
+        per_unit: how many steps the axis counts as one.
+    """
+    stride = max(1, len(losses) // MOST_POINTS)
+    x = np.arange(1, len(losses) + 1)[::stride] / per_unit
+    smooth = smoothed(losses)
+    axes.plot(x, losses[::stride], color=BLUE, alpha=0.28, linewidth=0.8)
+    axes.plot(x, smooth[::stride], color=BLUE, linewidth=1.8, label="training")
+    steps, values = seen
+    good = np.isfinite(values)
+    if good.any():
+        axes.plot(
+            steps[good] / per_unit,
+            values[good],
+            color=VERMILLION,
+            linestyle=DASHES[1],
+            marker="o",
+            markersize=3,
+            linewidth=1.5,
+            label="validation",
+        )
+    if losses.min() > 0 and smooth.max() / smooth.min() > WIDE_RANGE:
+        log_scale(axes)
+    axes.set_title("loss", loc="left")
 
 
 def draw_by_parameter(

@@ -19,8 +19,12 @@ IN, OUT = -1, -2
 MARGIN, PAD, TITLE = 8.0, 12.0, 26.0
 BOX_HEIGHT, PILL_HEIGHT = 40.0, 22.0
 MOST_LETTERS = 34
-TALL = 760.0
+TALL = 1100.0
 """A higher picture is shut at first."""
+
+UNTRUSTED = "Trust this notebook to see the picture, which holds:"
+"""What lies in a picture outside of its texts is seen only where a front end takes markup away from
+a notebook that it does not trust; so there are words and punctuation for that case."""
 
 BLUE, ORANGE = "#0072B2", "#E69F00"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
@@ -77,7 +81,7 @@ class _Picture:
             f'width="{width + 2 * MARGIN:.0f}" height="{height + 2 * MARGIN:.0f}" '
             f'viewBox="0 0 {width + 2 * MARGIN:.0f} {height + 2 * MARGIN:.0f}" '
             f'style="{FONT};font-size:11px;color:var(--jp-content-font-color1,currentColor)" '
-            f'fill="currentColor">\n{ink}\n</svg>'
+            f'fill="currentColor">\n{UNTRUSTED}\n{ink}\n</svg>'
         )
 
     def _local_edges(self) -> dict[int, dict[Edge, None]]:
@@ -180,12 +184,12 @@ class _Picture:
         kind, (name, words) = self.kinds[number], self._lines(number)
         middle = x + width / 2
         if kind == "function":
-            return _rect(x, y, size, 11, ORANGE, 0.18) + _text(middle, y + 15, name)
+            return _rect(x, y, size, 11, ORANGE, 0.18) + _text(middle, y + 15, name) + ";"
         colour, thin = (BLUE, 0.14) if self.weighed[number] else ("currentColor", 0.05)
         dash = ";stroke-dasharray:4 3" if kind in ("input", "output") else ""
         ink = _rect(x, y, size, 6, colour, thin, dash)
         ink += _text(middle, y + 17, name, ";font-weight:600;font-size:12px")
-        ink += _text(middle, y + 31, words, ";opacity:.85")
+        ink += " " + _text(middle, y + 31, words, ";opacity:.85") + ";"
         share = self.shares[number]
         if share >= 0.005:
             ink += (
@@ -211,7 +215,7 @@ def _rect(
 
 def _frame(x: float, y: float, width: float, height: float, title: str) -> str:
     box = _rect(x, y, (width, height), 8, "currentColor", 0.03)
-    return box + _text(x + PAD, y + 17, title, ";text-anchor:start;font-weight:600")
+    return box + _text(x + PAD, y + 17, title, ";text-anchor:start;font-weight:600") + ":"
 
 
 def _text(x: float, y: float, words: str, more: str = "") -> str:

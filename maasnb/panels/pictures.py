@@ -14,14 +14,12 @@ from maasnb.panels.drawing import (
     GREEN,
     HEALTHY_RATIOS,
     MOST_LINES,
-    MOST_POINTS,
     STYLE,
     VERMILLION,
-    WIDE_RANGE,
     WIDTH_IN,
     draw_by_parameter,
+    draw_losses,
     finish,
-    log_scale,
     new_panels,
     png,
     smoothed,
@@ -155,27 +153,10 @@ def _metric_points(run: Any) -> tuple[str, list[float], list[float]] | None:  # 
 
 
 def _draw_loss(axes: "Axes", losses: np.ndarray, validated: Sequence[Any], per_epoch: int) -> None:
-    steps = np.arange(1, len(losses) + 1)
-    stride = max(1, len(losses) // MOST_POINTS)
-    x = steps[::stride] / per_epoch
-    axes.plot(x, losses[::stride], color=BLUE, alpha=0.28, linewidth=0.8)
+    steps = np.array([each.step for each in validated], np.float64)
+    values = np.array([each.metrics.get("loss", math.nan) for each in validated], np.float64)
+    draw_losses(axes, losses, (steps, values), per_epoch)
     smooth = smoothed(losses)
-    axes.plot(x, smooth[::stride], color=BLUE, linewidth=1.8, label="training")
-    seen = [each for each in validated if math.isfinite(each.metrics.get("loss", math.nan))]
-    if seen:
-        axes.plot(
-            [each.step / per_epoch for each in seen],
-            [each.metrics["loss"] for each in seen],
-            color=VERMILLION,
-            linestyle=DASHES[1],
-            marker="o",
-            markersize=3,
-            linewidth=1.5,
-            label="validation",
-        )
-    if losses.min() > 0 and smooth.max() / smooth.min() > WIDE_RANGE:
-        log_scale(axes)
-    axes.set_title("loss", loc="left")
     axes.legend(frameon=False, loc="upper right" if smooth[-1] <= smooth[0] else "upper left")
 
 

@@ -201,26 +201,30 @@ def _lines_to(anatomy: Anatomy, depth: int) -> list[_Line]:
             line.seen = line.seen or step.number not in busy or step.multiplications > 0
             if step.path == line.path:
                 line.shape, line.calls = step.shape, line.calls + 1
+    users = _users(anatomy)
     for layer in anatomy.layers:
         if layer.size_bytes or layer.tied or layer.path in lines:
-            line = line_of(layer.path)
+            line = line_of(users.get(layer.path, layer.path))
             line.parameters += layer.parameters
             line.size_bytes += layer.size_bytes
             line.seen = line.seen or bool(layer.size_bytes or layer.tied)
-    return _beside([line for line in lines.values() if line.seen])
+    return [line for line in lines.values() if line.seen]
 
 
-def _beside(lines: list[_Line]) -> list[_Line]:
-    """Put layers that were not called themselves behind the one that they are part of."""
-    found = [line for line in lines if line.calls]
-    for line in [line for line in lines if not line.calls]:
-        holders = [
-            place
-            for place, each in enumerate(found)
-            if each.path and line.path.startswith(f"{each.path}.")
-        ]
-        found.insert(holders[-1] + 1 if holders else len(found), line)
-    return found
+def _users(anatomy: Anatomy) -> dict[str, str]:
+    """Return the layers that are used without a call of their own, and by which layer they are.
+
+    A layer that calls no other may take the parameters of those inside it, as torch's attention.
+    """
+    called = {step.path: step.number for step in anatomy.steps if step.path}
+    busy = {step.parent for step in anatomy.steps if step.path is not None}
+    alone = [path for path, number in called.items() if number not in busy]
+    return {
+        layer.path: path
+        for layer in anatomy.layers
+        for path in alone
+        if layer.path not in called and layer.path.startswith(f"{path}.")
+    }
 
 
 def _columns(anatomy: Anatomy) -> tuple[str, ...]:
@@ -304,20 +308,15 @@ def _call_words(anatomy: Anatomy, example: _Example | None, work: float) -> list
 
 
 def _idle(anatomy: Anatomy) -> list[str]:
-    """Return the layers with parameters that were not called, nor are part of one that was.
-
-    A layer may use the parameters of those inside it without calling them, as torch's attention.
-    """
-    called = {step.path: step.number for step in anatomy.steps if step.path}
-    busy = {step.parent for step in anatomy.steps if step.path is not None}
-    alone = {path for path, number in called.items() if number not in busy}
+    """Return the layers with parameters that were neither called nor used by one that was."""
+    called, users = {step.path for step in anatomy.steps}, _users(anatomy)
     return [
         layer.path
         for layer in anatomy.layers
         if layer.path
         and (layer.parameters or layer.tied)
         and layer.path not in called
-        and not any(layer.path.startswith(f"{path}.") for path in alone)
+        and layer.path not in users
     ]
 
 

@@ -53,3 +53,15 @@ def test_after_unloading_objects_are_shown_by_their_own_text(notebook):
     bundle, _ = notebook.shell.display_formatter.format(notebook["digits"])
     assert set(bundle) == {"text/plain"}
     notebook.run("%load_ext maasnb")
+
+
+def test_a_shape_is_not_broken_and_its_numbers_stand_right():
+    from types import SimpleNamespace
+
+    rows = [("conv", "16 x 28 x 28", "1,024", "16.6 kB", "< 1%")]
+    item = SimpleNamespace(
+        table=lambda: rows, columns=("layer", "output", "count", "memory", "share")
+    )
+    table = html_of(item)
+    assert "16&nbsp;x&nbsp;28&nbsp;x&nbsp;28" in table
+    assert table.count('<td style="text-align:left">') == 2

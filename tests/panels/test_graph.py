@@ -91,6 +91,12 @@ def test_a_name_is_no_markup():
     assert ET.fromstring(svg).get("aria-label").startswith('<b>"')
 
 
+def test_where_markup_is_taken_away_words_remain(backend):
+    words = re.sub("<[^>]*>", "", summary_html(inspect(model_named("residual", backend))))
+    assert "Trust this notebook to see the picture, which holds:" in words
+    assert "inner Linear · 8;" in words
+
+
 def test_without_a_call_there_is_no_picture(backend):
     report = inspect(model_named("picture", backend))
     assert graph_svg(report) == summary_html(report) == ""

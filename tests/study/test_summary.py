@@ -120,6 +120,24 @@ def test_a_layer_that_is_not_called_is_named():
     assert "Not called: spare" in report.notes
 
 
+def test_what_a_layer_uses_without_calling_it_counts_at_that_layer():
+    torch = pytest.importorskip("torch")
+    attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+
+    class Attend(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = attention
+
+        def forward(self, x):
+            return self.inner(x, x, x)[0]
+
+    report = inspect(Attend(), data=np.zeros((2, 5, 8)))
+    count = sum(parameter.numel() for parameter in attention.parameters())
+    assert report.rows[0][:4] == ("inner", "MultiheadAttention", "5 x 8", str(count))
+    assert len(report.rows) == 2
+
+
 def test_a_layer_in_a_loop_is_one_line():
     torch = pytest.importorskip("torch")
 

@@ -50,7 +50,7 @@ function ticks(values: (number | null)[]): (string | null)[] {
   return values.map((value) => {
     if (value === null) return null;
     const size = Math.abs(value);
-    if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(0).replace("e+", "e");
+    if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1).replace("e+", "e").replace(".0e", "e");
     return String(Number(value.toPrecision(4)));
   });
 }
