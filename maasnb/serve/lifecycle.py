@@ -41,6 +41,7 @@ __all__ = ["routes"]
 
 BODY_LIMIT_BYTES = 4096
 FACTS_KEPT = 1024
+SETTLE_S = 1.0
 
 Versions = tuple[int, ...]
 Operation = Callable[[Plan, Versions, Stamp], Plan]
@@ -82,6 +83,8 @@ class _Lifecycle:
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("predict", name)
+        # Whoever sent a request sees what its copy came to.
+        await self._services.shadows.settle(SETTLE_S)
         return await self._described(name)
 
     @described("Return the manifest of a version.")

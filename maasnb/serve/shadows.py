@@ -6,6 +6,7 @@ has as many to do as it takes, further copies are dropped: a shadow may slow not
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Mapping
@@ -62,6 +63,8 @@ class Shadows:
         self._waiting: collections.deque[_Copy] = collections.deque()
         self._numbers = 0
         self._more = asyncio.Event()
+        self._done = asyncio.Event()
+        self._done.set()
 
     def observe(
         self,
@@ -87,6 +90,7 @@ class Shadows:
             counts.dropped += 1
             return
         self._waiting.append(copy)
+        self._done.clear()
         self._numbers += copy.numbers
         self._more.set()
 
@@ -96,6 +100,7 @@ class Shadows:
             await self._more.wait()
             if not self._waiting:
                 self._more.clear()
+                self._done.set()
                 continue
             copy = self._waiting.popleft()
             self._numbers -= copy.numbers
@@ -109,6 +114,11 @@ class Shadows:
                     LOG.warning(
                         "Version %d of %r fails as shadow: %s", copy.shadow, copy.name, error
                     )
+
+    async def settle(self, longest_s: float) -> None:
+        """Wait until the copies that were taken are compared, at most so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._done.wait(), longest_s)
 
     def counted(self, name: str) -> list[dict[str, Any]]:
         """Return what was compared here of a model, by pair of versions, as JSON data.
