@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from maasnb.publishing import connect, predict, publish
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
+    from maasnb.sourcing import source
     from maasnb.steering import checkpoint, clip, lr, pause, resume, rollback, stop
     from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
@@ -106,6 +107,7 @@ __all__ = [
     "resume",
     "rollback",
     "runs",
+    "source",
     "standardize",
     "standardize_target",
     "stop",
@@ -163,6 +165,7 @@ _HOMES = {
     "resume": "maasnb.steering",
     "rollback": "maasnb.steering",
     "runs": "maasnb.records.listing",
+    "source": "maasnb.sourcing",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
     "stop": "maasnb.steering",
