@@ -98,7 +98,7 @@ def test_requests_like_the_training_data_have_not_drifted():
 def test_a_feature_that_moved_is_told_from_one_that_did_not():
     chance = np.random.default_rng(0)
     x = chance.normal(size=(2000, 3))
-    moved = chance.normal(size=(1000, 3)) + [0.0, 3.0, 0.0]
+    moved = chance.normal([0.0, 3.0, 0.0], size=(1000, 3))
     found = asked(Drift(Clock()), summary(x), moved)
     first, *others = found["inputs"]
     assert first["name"] == "f1"
