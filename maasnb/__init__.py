@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Residual,
         Transformer,
     )
+    from maasnb.monitoring import monitor
     from maasnb.operating import canary, promote, rollback, shadow, unpublish, versions
     from maasnb.panels.reopening import panel
     from maasnb.prompting import generate
@@ -107,6 +108,7 @@ __all__ = [
     "inspect",
     "load",
     "lr",
+    "monitor",
     "panel",
     "pause",
     "predict",
@@ -175,6 +177,7 @@ _HOMES = {
     "inspect": "maasnb.study.inspection",
     "load": "maasnb.saving",
     "lr": "maasnb.steering",
+    "monitor": "maasnb.monitoring",
     "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
     "predict": "maasnb.publishing",

@@ -18,7 +18,7 @@ from maasnb.artifacts.manifest import Manifest, check_name
 from maasnb.backends import backend_of
 from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import fitting
-from maasnb.errors import ArtifactError, MissingPackageError, ModelError, OptionError, described
+from maasnb.errors import MissingPackageError, ModelError, OptionError, described
 from maasnb.metrics import classes_of
 from maasnb.runtimes.served import ServedModel
 from maasnb.runtimes.served import load as load_program
@@ -216,7 +216,5 @@ def _runnable(artifact: Artifact) -> ServedModel:
             return load_program(artifact.manifest, artifact.blobs, (program.format,))
         except MissingPackageError as error:
             missing = missing or error
-    if missing is not None:
-        raise missing
-    message = f"The saved model {artifact.manifest.name!r} holds no program. Save the run again."
-    raise ArtifactError(message)
+    assert missing is not None  # a manifest has at least one program
+    raise missing

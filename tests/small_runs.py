@@ -1,5 +1,6 @@
 """Small trained runs and their artifacts, real in every part, made once a session."""
 
+import dataclasses
 import functools
 import tempfile
 
@@ -29,6 +30,15 @@ def small_run(backend: str = "torch", dataset: str = "digits") -> Run:
 def small_artifact(backend: str = "torch", dataset: str = "digits") -> Artifact:
     """Return that run frozen under the name `small`."""
     return freeze(small_run(backend, dataset), "small")
+
+
+def with_only(program_format: str, artifact: Artifact) -> Artifact:
+    """Return an artifact with one of its programs."""
+    program = artifact.manifest.program((program_format,))
+    return Artifact(
+        manifest=dataclasses.replace(artifact.manifest, programs=(program,)),
+        blobs=artifact.blobs,
+    )
 
 
 def changed(run, **fields):

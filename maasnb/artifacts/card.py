@@ -238,9 +238,9 @@ def _ranges(summary: Summary) -> Iterator[str]:
         for each in summary.inputs[:MOST_ROWS]
     ]
     more = len(summary.inputs) - len(shown)
-    what = "inputs" if summary.of == "features" else "of an example"
+    whole = "" if summary.of == "features" else "for an example as a whole, "
     yield (
-        f"Outside of what it was trained on it guesses. The training data had ({what}): "
+        f"Outside of what it was trained on it guesses. In the training data there was, {whole}"
         f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''}."
     )
     for each in summary.outputs[:MOST_ROWS]:
@@ -286,7 +286,7 @@ def _calls(facts: Facts) -> Iterator[str]:
     verb = "classify" if facts.task.labels and not facts.task.positions else "predict"
     yield (
         "In Python:\n\n```python\nimport os\n\nimport maasnb as mb\n\n"
-        f"endpoint = mb.connect({facts.name!r}, to=os.environ['MAASNB_URL'])\n"
+        f'endpoint = mb.connect("{facts.name}", to=os.environ["MAASNB_URL"])\n'
         f"endpoint.{verb}(x)  # raw examples [{shape}]\n```"
     )
 

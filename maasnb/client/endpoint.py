@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from maasnb.client.http import Connection
 from maasnb.client.messages import infer_answer, infer_request
 from maasnb.client.operations import Operations
+from maasnb.client.statistics import fetch_stats
 from maasnb.client.streaming import Writer
 from maasnb.datasets.text import as_texts
 from maasnb.errors import (
@@ -172,6 +173,15 @@ class Endpoint(Operations, Writer):
         """Return the model's versions, the oldest first, as the server has them now."""
         found = self._connection.get(_path(self.name, None)).get("versions") or ()
         return tuple(int(version) for version in found)
+
+    def stats(self) -> dict[str, Any]:
+        """Return what the server counted for the model since it started, by version.
+
+        Raises:
+            UnknownNameError: the server has no such model, or is no maasnb server.
+            EndpointError: the server is not there.
+        """
+        return fetch_stats(self._connection, self.name)
 
     def ready(self) -> bool:
         """Say whether the server is there and the model can answer."""

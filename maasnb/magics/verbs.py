@@ -206,6 +206,7 @@ _ALL = (
     Verb(name="canary", module="maasnb.operating", function="canary"),
     Verb(name="shadow", module="maasnb.operating", function="shadow"),
     Verb(name="unpublish", module="maasnb.operating", function="unpublish"),
+    Verb(name="monitor", module="maasnb.monitoring", function="monitor", binds="report"),
     Verb(name="compare", module="maasnb.study.comparison", function="compare", binds="comparison"),
     Verb(name="panel", module="maasnb.panels.reopening", function="panel"),
     Verb(name="runs", module="maasnb.records.listing", function="runs"),

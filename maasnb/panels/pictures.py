@@ -25,6 +25,7 @@ from maasnb.panels.drawing import (
     smoothed,
 )
 from maasnb.panels.evaluations import evaluation_figure
+from maasnb.panels.monitoring import monitoring_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,4 +197,5 @@ _REPORTS = {
     "examples": examples_figure,
     "find_lr": _rates_of,
     "gradients": _gradients_of,
+    "monitoring": monitoring_figure,
 }

@@ -6,12 +6,14 @@ the standard sets are not registered, so a program that needs them is refused.
 
 import functools
 import os
+import time
 from typing import cast
 
 import numpy as np
 import onnxruntime
 
-from maasnb.errors import ArtifactError
+from maasnb.errors import ArtifactError, DeadlineError
+from maasnb.runtimes.deadlines import Deadlines
 from maasnb.runtimes.graphs import read_graph
 from maasnb.runtimes.memory import memory_bytes
 from maasnb.runtimes.protocol import Array
@@ -23,6 +25,7 @@ ONE_THREAD_BYTES = 4 << 20
 MEMORY_SHARE = 0.6
 
 
+_DEADLINES = Deadlines()
 _INPUT_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
@@ -40,10 +43,29 @@ class OnnxSession:
         """Say whether a batch can run at once: of any size, but for a loop that may not end."""
         return not self._loops
 
-    def run(self, inputs: Array) -> Array:
-        """Return the outputs [n, outputs] for prepared inputs [n, ...]."""
-        given = inputs.astype(self._dtype, copy=False)
-        return cast(Array, self._session.run(None, {self._input: given})[0])
+    def run(self, inputs: Array, deadline_s: float | None = None) -> Array:
+        """Return the outputs [n, outputs] for prepared inputs [n, ...].
+
+        Raises:
+            DeadlineError: after `deadline_s` seconds the run was stopped.
+        """
+        given = {self._input: inputs.astype(self._dtype, copy=False)}
+        if deadline_s is None:
+            return cast(Array, self._session.run(None, given)[0])
+        options = onnxruntime.RunOptions()
+        key = _DEADLINES.enter(options, time.monotonic() + deadline_s)
+        try:
+            return cast(Array, self._session.run(None, given, options)[0])
+        except Exception as error:
+            if not options.terminate:
+                raise
+            message = (
+                f"The model was stopped after {deadline_s:.3g} seconds for {len(inputs)} examples. "
+                "Give fewer examples, or a longer time."
+            )
+            raise DeadlineError(message) from error
+        finally:
+            _DEADLINES.leave(key)
 
 
 class OnnxRuntime:

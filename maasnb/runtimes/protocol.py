@@ -16,8 +16,17 @@ class Session(Protocol):
         """Say whether a batch of this many rows can run without a compilation first."""
         ...
 
-    def run(self, inputs: Array) -> Array:
-        """Return the outputs [n, outputs] for prepared inputs [n, ...] float32."""
+    def run(self, inputs: Array, deadline_s: float | None = None) -> Array:
+        """Return the outputs [n, outputs] for prepared inputs [n, ...].
+
+        Args:
+            inputs: what the program takes.
+            deadline_s: after so many seconds the run is stopped, where the runtime can stop one;
+                None lets it run.
+
+        Raises:
+            DeadlineError: it was stopped.
+        """
         ...
 
 

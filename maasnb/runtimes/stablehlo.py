@@ -27,8 +27,8 @@ class StableHLOSession:
         """Say whether a batch of this padded size was compiled already."""
         return _padded(rows) in self._compiled
 
-    def run(self, inputs: Array) -> Array:
-        """Return the outputs [n, outputs] for prepared inputs [n, ...]."""
+    def run(self, inputs: Array, deadline_s: float | None = None) -> Array:  # noqa: ARG002 - XLA cannot be stopped
+        """Return the outputs [n, outputs] for prepared inputs [n, ...]; a run cannot be stopped."""
         rows, inputs = len(inputs), inputs.astype(self._dtype, copy=False)
         padded = _padded(rows)
         if padded != rows:

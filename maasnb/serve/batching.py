@@ -175,7 +175,9 @@ class Batcher:
             loop.call_soon(self._next, loop)
             return
         self._running = batch
-        run = loop.run_in_executor(_threads, _run, self._served, batch)
+        # When nobody of the batch waits any more, the program is stopped, too.
+        left_s = max(waiting.deadline for waiting in batch) - loop.time()
+        run = loop.run_in_executor(_threads, _run, self._served, batch, max(left_s, 0.0))
         run.add_done_callback(lambda done: self._ran(loop, batch, done))
 
     def _ran(
@@ -260,16 +262,20 @@ class _Waiting:
         return True
 
 
-def _run(served: ServedModel, batch: Sequence[_Waiting]) -> list[Outcome]:
+def _run(
+    served: ServedModel, batch: Sequence[_Waiting], deadline_s: float | None = None
+) -> list[Outcome]:
     """Return what each request of a batch gets: its rows of the answer, or its own error."""
     if len(batch) == 1:
-        return [_alone(served, batch[0])]
+        return [_alone(served, batch[0], deadline_s)]
     names = batch[0].inputs.keys()
     try:
         inputs = {name: np.concatenate([each.inputs[name] for each in batch]) for name in names}
-        arrays = served.answer(inputs)
+        arrays = served.answer(inputs, deadline_s)
+    except DeadlineError as error:
+        return [error] * len(batch)
     except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
-        return [_alone(served, each) for each in batch]
+        return [_alone(served, each, deadline_s) for each in batch]
     outcomes: list[Outcome] = []
     start = 0
     for each in batch:
@@ -279,16 +285,18 @@ def _run(served: ServedModel, batch: Sequence[_Waiting]) -> list[Outcome]:
     return outcomes
 
 
-def _alone(served: ServedModel, waiting: _Waiting) -> Outcome:
+def _alone(served: ServedModel, waiting: _Waiting, deadline_s: float | None) -> Outcome:
     try:
-        return _answer(served, waiting.inputs)
+        return _answer(served, waiting.inputs, deadline_s)
     except MaasError as error:
         return error
 
 
-def _answer(served: ServedModel, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+def _answer(
+    served: ServedModel, inputs: Mapping[str, Array], deadline_s: float | None = None
+) -> Mapping[str, Array]:
     try:
-        return served.answer(inputs)
+        return served.answer(inputs, deadline_s)
     except MaasError:
         raise
     except Exception as error:

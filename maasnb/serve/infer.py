@@ -66,6 +66,7 @@ async def infer(
         counts.count(perf_counter() - started, 0, status_of(error))
         raise
     counts.count(perf_counter() - started, request.rows, 200)
+    services.drift.observe(name, loaded.version, request.inputs, arrays, loaded.summary)
     if choice.shadow is not None:
         services.shadows.observe(name, loaded.version, choice.shadow, request.inputs, arrays)
     return answer

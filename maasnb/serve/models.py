@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from maasnb.artifacts.distributions import Summary
 from maasnb.artifacts.manifest import Manifest
 from maasnb.errors import EndpointError
 from maasnb.registry.models import Registry
@@ -28,6 +29,7 @@ class LoadedModel:
         served: what answers.
         example: the first golden example's values, flat.
         batcher: the queue of requests that wait for it.
+        summary: how its training data was distributed; None where that is not known.
     """
 
     name: str
@@ -35,6 +37,7 @@ class LoadedModel:
     served: ServedModel
     example: tuple[float | int | bool | str, ...]
     batcher: Batcher
+    summary: Summary | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -122,7 +125,9 @@ class Models:
         served = load(manifest, blobs, self.formats)
         example = np.asarray(golden.inputs[manifest.input.name][0]).ravel().tolist()
         batcher = Batcher(served, measure_cost(served, golden))
-        return LoadedModel(name, version, served, tuple(example), batcher)
+        known = manifest.summary
+        summary = None if known is None else Summary.from_bytes(blobs[known.digest])
+        return LoadedModel(name, version, served, tuple(example), batcher, summary)
 
     def _keep(self, loaded: LoadedModel) -> None:
         self._loaded[loaded.name, loaded.version] = loaded

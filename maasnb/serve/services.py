@@ -7,6 +7,7 @@ from maasnb.registry.models import open_registry
 from maasnb.serve.access import Access
 from maasnb.serve.audit import AuditLog
 from maasnb.serve.counters import Counters
+from maasnb.serve.drift import Drift
 from maasnb.serve.gate import Gate
 from maasnb.serve.models import Models
 from maasnb.serve.readiness import Readiness
@@ -29,6 +30,7 @@ class Services:
         audit: where changes are written down.
         shadows: which versions answer copies, and how these answers differ.
         readiness: whether the server wants requests.
+        drift: how what is asked and answered differs from the training data.
     """
 
     models: Models
@@ -39,6 +41,7 @@ class Services:
     audit: AuditLog
     shadows: Shadows
     readiness: Readiness = dataclasses.field(default_factory=Readiness)
+    drift: Drift = dataclasses.field(default_factory=Drift)
 
 
 def open_services(workspace: Path, formats: tuple[str, ...], store: str | None = None) -> Services:

@@ -30,7 +30,12 @@ def stats(services: Services, name: str) -> dict[str, Any]:
     """Return what was counted for a model since the server started, as JSON data."""
     counters = services.counters
     versions = [
-        {"version": version, **counts.to_json()} for _, version, counts in counters.known(name)
+        {
+            "version": version,
+            **counts.to_json(),
+            "drift": services.drift.to_json(name, version),
+        }
+        for _, version, counts in counters.known(name)
     ]
     return {"name": name, "uptime_s": counters.uptime_s, "versions": versions}
 

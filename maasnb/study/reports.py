@@ -12,7 +12,7 @@ import numpy as np
 from maasnb.errors import unknown_name
 from maasnb.tables import is_number
 
-__all__ = ["FINDINGS", "Finding", "Report", "Severity"]
+__all__ = ["FINDINGS", "WATCHED", "Finding", "Report", "Severity"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,15 +33,24 @@ FINDINGS: dict[str, str] = {
     "overfitting": "overfitting",
     "underfitting": "underfitting",
 }
-"""The kind of a finding -> what people call it; causes before effects."""
+"""The kind of a finding in a run -> what people call it; causes before effects."""
+
+WATCHED: dict[str, str] = {
+    "failing_requests": "failing requests",
+    "slow_answers": "slow answers",
+    "input_drift": "drift of inputs",
+    "out_of_range": "values outside of the training data",
+    "label_drift": "drift of answers",
+}
+"""The kind of a finding in a served model -> what people call it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Hold one thing that is wrong with a run.
+    """Hold one thing that is wrong with a run or a served model.
 
     Attributes:
-        kind: which of `FINDINGS` it is.
+        kind: which of `FINDINGS` or `WATCHED` it is.
         severity: `"bad"` (the run will not work like this), `"warn"` (it is held back) or
             `"hint"`.
         words: what is wrong, in a sentence.
@@ -60,7 +69,7 @@ class Finding:
     @property
     def title(self) -> str:
         """Return the name of the illness as people say it."""
-        return FINDINGS[self.kind]
+        return {**FINDINGS, **WATCHED}[self.kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +78,7 @@ class Report:
 
     Attributes:
         kind: what it is about: `"diagnosis"`, `"gradients"`, `"examples"`, `"summary"`,
-            `"evaluation"`, `"comparison"` or `"find_lr"`.
+            `"evaluation"`, `"comparison"`, `"find_lr"` or `"monitoring"`.
         title: one line that says of what it is.
         columns: the table's head.
         rows: the table's cells, as text.

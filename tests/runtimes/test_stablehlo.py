@@ -10,7 +10,8 @@ jax = pytest.importorskip("jax")
 
 def test_a_batch_is_prompt_once_its_padded_size_has_run():
     artifact = small_artifact("jax")
-    session = StableHLORuntime().load(artifact.blobs[artifact.manifest.programs[0].blob.digest])
+    program = artifact.manifest.program(("stablehlo",))
+    session = StableHLORuntime().load(artifact.blobs[program.blob.digest])
     assert not session.prompt(3)
     assert session.run(np.zeros((3, 64), np.float32)).shape == (3, 10)
     assert session.prompt(3)

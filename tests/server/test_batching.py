@@ -29,7 +29,7 @@ class Watched:
     def prompt(self, rows):
         return self._session.prompt(rows)
 
-    def run(self, inputs):
+    def run(self, inputs, deadline_s=None):
         self.entered.set()
         assert self.free.wait(60)
         self.batches.append(len(inputs))

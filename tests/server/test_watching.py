@@ -1,4 +1,5 @@
 import httpx
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -107,3 +108,27 @@ def test_metrics_and_numbers_need_the_token(http):
     http.headers.pop("authorization")
     for path in ("/metrics", "/maas/v1/models/small/stats"):
         assert http.get(path).status_code == 401
+
+
+def test_what_is_asked_is_compared_with_the_training_data(http):
+    for _ in range(8):
+        assert ask(http, 36).status_code == 200
+    (found,) = http.get("/maas/v1/models/small/stats").json()["versions"]
+    drift = found["drift"]
+    assert (drift["requests"], drift["rows"], drift["of"]) == (8, 288, "features")
+    assert drift["training_rows"] == len(small_run().data.train)
+    assert {each["name"] for each in drift["inputs"]} == set(small_run().data.features)
+    named = small_run().predict(small_run().data.test.x[:36]).argmax(axis=1)
+    assert drift["labels"]["live"] == (8 * np.bincount(named, minlength=10)).tolist()
+    assert max(each["outside"] for each in drift["inputs"]) < 0.1
+
+
+def test_inputs_in_another_unit_have_drifted(http):
+    x = small_run().data.test.x[:36] / 16
+    tensor = {"name": "x", "datatype": "FP32", "shape": list(x.shape), "data": x.ravel().tolist()}
+    for _ in range(8):
+        assert http.post("/v2/models/small/infer", json={"inputs": [tensor]}).status_code == 200
+    (found,) = http.get("/maas/v1/models/small/stats").json()["versions"]
+    worst = found["drift"]["inputs"][0]
+    assert worst["psi"] > 0.25
+    assert worst["ks"] > worst["ks_limit"]
