@@ -40,6 +40,9 @@ export interface ChartOptions {
   onZoom?: (range: [number, number] | null) => void;
 }
 
+/** Steps between marks, up to what a float32 holds. */
+const STEPS = Array.from({ length: 60 }, (_, k) => Number(`1e${k - 20}`));
+
 /** Of more points than these in sight only the line is drawn. */
 const MOST_DOTS = 120;
 
@@ -53,6 +56,19 @@ function ticks(values: (number | null)[]): (string | null)[] {
     if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1).replace("e+", "e").replace(".0e", "e");
     return String(Number(value.toPrecision(4)));
   });
+}
+
+/** Return powers of ten for a log axis: about eight at the most, and with 2 and 5 between where they are few. */
+export function powers(low: number, high: number): number[] {
+  const first = Math.floor(Math.log10(low));
+  const last = Math.ceil(Math.log10(high));
+  const stride = Math.max(1, Math.ceil((last - first) / 8));
+  const between = last - first <= 2 ? [1, 2, 5] : [1];
+  const found: number[] = [];
+  for (let k = first; k <= last; k += stride) {
+    for (const each of between) found.push(Number(`${each}e${k}`));
+  }
+  return found.filter((value) => value >= low * 0.999 && value <= high * 1.001);
 }
 
 function stepTicks(values: (number | null)[]): (string | null)[] {
@@ -190,7 +206,13 @@ export class Chart {
       },
       axes: [
         { ...axis, values: (_, splits) => stepTicks(splits), size: 28 },
-        { ...axis, values: (_, splits) => ticks(splits), size: 52 },
+        {
+          ...axis,
+          values: (_, splits) => ticks(splits),
+          size: 52,
+          // uPlot's own steps end at 1e16, and without one that fits an axis has no marks at all.
+          ...(log ? { incrs: STEPS, splits: (_: uPlot, __: number, low: number, high: number) => powers(low, high), filter: (_: uPlot, all: number[]) => all } : {}),
+        },
       ],
       series: [
         {},

@@ -16,6 +16,8 @@ const WORDS: Record<string, string> = {
 };
 const SIGNS: Record<string, string> = { running: "●", paused: "❙❙", finished: "✓", stopped: "■", diverged: "▲", failed: "▲", lost: "○", elsewhere: "●" };
 
+const WILD = 1e9;
+
 export class View {
   readonly element: HTMLElement;
   private name = h("strong", {});
@@ -34,6 +36,7 @@ export class View {
   private controls: Controls;
   private sections: Section[];
   private smoothing: HTMLInputElement;
+  private log = h("input", { type: "checkbox", change: () => this.plan() });
   private all: HTMLButtonElement;
   private lossTable: DataTable;
   private planned = 0;
@@ -117,7 +120,6 @@ export class View {
   }
 
   private assemble(): HTMLElement {
-    const log = h("input", { type: "checkbox", change: () => { this.loss.log = log.checked; this.plan(); } });
     const more = h("details", { class: "mb-section", toggle: () => this.controls.ask() }, h("summary", {}, "Checkpoints, roll back, fork"), h("div", { class: "mb-body" }, this.controls.more));
     const title = newId();
     this.name.id = title;
@@ -138,7 +140,7 @@ export class View {
           h("div", { class: "mb-head" }, h("h4", {}, "loss"), keyOf("training", "var(--mb-training)", []), keyOf("validation", "var(--mb-validation)", DASHES[1] ?? []), this.all),
           this.loss.element,
           this.readout,
-          h("div", { class: "mb-options" }, h("label", {}, log, "log scale"), h("label", {}, "smoothing", this.smoothing), this.lossTable.element),
+          h("div", { class: "mb-options" }, h("label", {}, this.log, "log scale"), h("label", {}, "smoothing", this.smoothing), this.lossTable.element),
         ),
         this.metricHost,
       ),
@@ -231,7 +233,8 @@ export class View {
     const inner = zoom && detail && detail.first <= zoom[0] && detail.last >= Math.min(zoom[1], losses.count) - 1 ? detail : null;
     const buckets = inner ? inner.buckets : losses;
     const share = Number(this.smoothing.value) / 100;
-    const log = this.loss.log;
+    // A loss that grew out of all proportion has a plain axis no more.
+    const log = (this.loss.log = this.log.checked || buckets.high.some((value) => value > WILD && Number.isFinite(value)));
     const seen = (value: number): number | null => (Number.isFinite(value) && (!log || value > 0) ? value : null);
     const points = validated.filter((each) => typeof each[2]["loss"] === "number");
     this.loss.show(
