@@ -95,6 +95,7 @@ class _Completions:
         self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="write")
 
     async def models(self, request: Request) -> Response:
+        principal_of(request.scope).require("predict")
         found = await asyncio.to_thread(self._writers, request)
         return json_response({"object": "list", "data": [_entry(name) for name in found]})
 
@@ -127,6 +128,7 @@ class _Completions:
         return names
 
     async def _answer(self, request: Request, read: Callable[[dict[str, Any]], Asked]) -> Response:
+        principal_of(request.scope).require("predict")  # before anything is read
         body = await read_body(request.scope, request.receive, LIMIT_BYTES)
         asked = read(decode_object(body))
         principal_of(request.scope).require("predict", asked.name)

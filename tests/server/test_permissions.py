@@ -14,6 +14,8 @@ from tests.servers import serving
 from tests.small_runs import small_artifact
 
 VALUES = {"digest": "0" * 64, "version": "1", "alias": "prod"}
+# These name their model in the body, which is not read before the token may predict at all.
+NAMED_INSIDE = ("/v1/completions", "/v1/chat/completions")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,27 @@ def test_with_a_token_for_other_models_every_route_of_a_model_is_forbidden(serve
         answers = {each: refused(http, *each) for each in routes}
     assert len(answers) >= 8
     assert {each: status for each, status in answers.items() if status != 403} == {}
+
+
+@pytest.mark.parametrize("path", NAMED_INSIDE)
+def test_a_model_that_is_named_in_the_body_is_forbidden_too(server, tokens, path):
+    fields = {"prompt": "x"} if path == NAMED_INSIDE[0] else {"messages": []}
+    fields["messages"] = [{"role": "user", "content": "x"}]
+    with client(server, tokens["other"]) as http:
+        for name in ("small", "nowhere"):
+            assert http.post(path, json={"model": name, **fields}).status_code == 403
+        assert http.get("/v1/models").json()["data"] == []
+
+
+def test_the_metrics_of_a_token_for_other_models_do_not_name_this_one(server, tokens):
+    x = [0.0] * 64
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 64], "data": x}
+    with client(server, tokens["predict"]) as http:
+        assert http.post("/v2/models/small/infer", json={"inputs": [tensor]}).status_code == 200
+        assert 'model="small"' in http.get("/metrics").text
+    with client(server, tokens["other"]) as http:
+        assert "small" not in http.get("/metrics").text
+        assert http.post("/v2/repository/index", json={}).json() == []
 
 
 def test_a_token_for_other_models_does_not_learn_that_there_are_more(server, tokens):
