@@ -1,4 +1,4 @@
-"""The card of a version: what a person should know of it, as the Markdown that it came with."""
+"""The card of a version: what a person should know of a model, as it was published."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ def routes(services: Services) -> list[Route]:
     async def card(request: Request) -> Response:
         name, segment = request.path_params["name"], request.path_params["version"]
         principal_of(request.scope).require("predict", name)
-        choice = await asyncio.to_thread(services.traffic.choose, name, segment)
+        choice = await services.traffic.find(name, segment)
         manifest = await asyncio.to_thread(registry.manifest, name, choice.version)
         if manifest.card is None:
             message = f"Version {choice.version} of the model {name!r} has no card."

@@ -23,6 +23,7 @@ from maasnb.errors import (
     MaasError,
     OverloadError,
     RequestError,
+    UnknownNameError,
     unknown_name,
 )
 from maasnb.generation import Piece, generate_text, next_token_of
@@ -51,6 +52,7 @@ LIMIT_BYTES = 4 << 20
 # One turn in a thread: long against handing over (0.1 ms), short against a reader's patience.
 TURN_S = 0.02
 LONGEST_S = 600.0
+LEFT = 499  # what nginx counts where the sender went away
 KINDS = {
     401: ("authentication_error", "invalid_api_key"),
     403: ("permission_error", "forbidden"),
@@ -96,7 +98,7 @@ class _Completions:
 
     async def models(self, request: Request) -> Response:
         found = await asyncio.to_thread(self._writers, request)
-        return json_response({"object": "list", "data": [_entry(name) for name in found]})
+        return json_response({"object": "list", "data": [_entry(*each) for each in found.items()]})
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -104,7 +106,7 @@ class _Completions:
         found = await asyncio.to_thread(self._writers, request)
         if name not in found:
             raise unknown_name("model that writes text", name, found)
-        return json_response(_entry(name))
+        return json_response(_entry(name, found[name]))
 
     async def complete(self, request: Request) -> Response:
         return await self._answer(request, read_completion)
@@ -112,25 +114,24 @@ class _Completions:
     async def chat(self, request: Request) -> Response:
         return await self._answer(request, read_chat)
 
-    def _writers(self, request: Request) -> list[str]:
-        """Return the models that write and that the sender may use."""
-        names = []
-        for name in self._registry.names():
+    def _writers(self, request: Request) -> dict[str, float]:
+        """Return the models that write and that the sender may use, and when they were made."""
+        found = {}
+        for state in self._registry.states():
             try:
-                principal_of(request.scope).require("predict", name)
-                version = self._services.traffic.choose(name).version
-                manifest = self._registry.manifest(name, version)
-            except (ForbiddenError, LookupError):
+                principal_of(request.scope).require("predict", state.name)
+                manifest = self._registry.manifest(state.name, state.main)
+            except (ForbiddenError, UnknownNameError):
                 continue
             if manifest.generation is not None:
-                names.append(name)
-        return names
+                found[state.name] = state.times[state.main]
+        return found
 
     async def _answer(self, request: Request, read: Callable[[dict[str, Any]], Asked]) -> Response:
         body = await read_body(request.scope, request.receive, LIMIT_BYTES)
         asked = read(decode_object(body))
         principal_of(request.scope).require("predict", asked.name)
-        choice = self._services.traffic.choose(asked.name, asked.segment)
+        choice = await self._services.traffic.find(asked.name, asked.segment)
         models = self._services.models
         loaded = models.ready(asked.name, choice.version) or await models.get(
             asked.name, choice.version
@@ -144,12 +145,15 @@ class _Completions:
         end = self._counted(loaded)
         if asked.stream:
             return _Stream(self._events(pieces, shape, ends), end)
+        status = LEFT
         try:
             whole = await self._whole(pieces, shape, ends, request.is_disconnected)
-        except BaseException as error:
-            end(status_of(error))
+            status = 200
+        except MaasError as error:
+            status = status_of(error)
             raise
-        end()
+        finally:
+            end(status)
         return json_response(whole)
 
     def _begin(self) -> None:
@@ -317,8 +321,8 @@ def _allowed_s(scope: Scope) -> float:
     return min(seconds, LONGEST_S)
 
 
-def _entry(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "maasnb"}
+def _entry(name: str, created: float) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": int(created), "owned_by": "maasnb"}
 
 
 def _event(data: dict[str, Any]) -> bytes:

@@ -23,6 +23,24 @@ WIDTHS = [1280, 800, 400]
 SCRIPT = "<script>window.hacked = 1</script>"
 IMAGE = "<img src=x onerror='window.hacked = 1'>"
 
+# The colours of what is read, each with those of the ground that it stands on.
+COLOURS = """() => [...document.querySelectorAll("h1, h2, p, dt, dd, button, a, .label, summary")]
+    .filter((each) => each.checkVisibility() && each.textContent.trim())
+    .map((each) => {
+        let ground = each;
+        const of = (element) => getComputedStyle(element).backgroundColor;
+        while (ground && of(ground) === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+        const behind = ground ? of(ground) : "rgb(255, 255, 255)";
+        return [getComputedStyle(each).color, behind];
+    })"""
+
+# How many things that one can use say nothing of what they are.
+UNNAMED = """() => {
+    const all = document.querySelectorAll("input, select, textarea, button, canvas[tabindex]");
+    const words = (each) => each.labels?.length || each.ariaLabel || each.textContent.trim();
+    return [...all].filter((each) => !words(each)).length;
+}"""
+
 
 @pytest.fixture(scope="module")
 def hostile_artifact(tmp_path_factory):
@@ -316,16 +334,7 @@ def test_nothing_is_cut_off_at_any_width(browser, address, width, where):
 def test_words_can_be_told_from_their_ground(browser, address, scheme):
     with opened(browser, address, "#/digits", scheme=scheme) as page:
         page.locator(".verdict").wait_for()
-        pairs = page.evaluate(
-            """() => [...document.querySelectorAll("h1, h2, p, dt, dd, button, a, .label, th, summary")]
-                .filter((each) => each.checkVisibility() && each.textContent.trim())
-                .map((each) => {
-                    let ground = each;
-                    const of = (el) => getComputedStyle(el).backgroundColor;
-                    while (ground && of(ground) === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
-                    return [getComputedStyle(each).color, ground ? of(ground) : "rgb(255, 255, 255)"];
-                })"""
-        )
+        pairs = page.evaluate(COLOURS)
     low = {pair for pair in map(tuple, pairs) if contrast(*pair) < 4.5}
     assert len(pairs) > 20
     assert low == set()
@@ -355,9 +364,5 @@ def test_the_page_is_used_by_keys_alone(browser, address):
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="cancer").wait_for()
         assert page.evaluate("document.activeElement.id") == "main"
-        unnamed = page.evaluate(
-            """() => [...document.querySelectorAll("input, select, textarea, button, canvas[tabindex]")]
-                .filter((each) => !(each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim()))
-                .length"""
-        )
+        unnamed = page.evaluate(UNNAMED)
         assert unnamed == 0

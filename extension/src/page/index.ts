@@ -92,7 +92,10 @@ function header(): void {
 }
 
 window.addEventListener("hashchange", () => {
-  void show().then(() => main.focus({ preventScroll: false }));
+  void show().then(() => {
+    main.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  });
 });
 header();
 void show();

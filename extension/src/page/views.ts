@@ -40,7 +40,7 @@ export async function listView(): Promise<View> {
   }
   const cards = models.map((model) => {
     const words = h("p", { class: "faint" }, "…");
-    void metadata(model.name, null).then(
+    void metadata(model.name, model.serves ? String(model.serves) : null).then(
       (found) => (words.textContent = kindInWords(found)),
       (error: Error) => (words.textContent = error.message),
     );
@@ -65,7 +65,9 @@ function chips(model: Listed): HTMLElement[] {
 }
 
 export async function modelView(name: string, version: string | null, go: (target: string) => void): Promise<View> {
-  const [model, more] = await Promise.all([metadata(name, version), described(name)]);
+  const more = await described(name);
+  // Asked without a version, a canary could answer what it is itself.
+  const model = await metadata(name, version ?? (more?.serves ? String(more.serves) : null));
   const writes = Boolean(model.parameters?.generation);
   const form = writes ? new WriterForm(model, version) : new Form(model, version);
   const live = new Live(name, version);
@@ -119,7 +121,7 @@ function facts(model: Metadata): HTMLElement {
   const side = (tensors: Metadata["inputs"]): string =>
     tensors.map((each) => `${each.name} ${each.datatype} [${each.shape.map((size) => (size === -1 ? "n" : size)).join(", ")}]`).join(", ");
   const rows: [string, string][] = [
-    ["answers now", version ? `version ${version}` : "–"],
+    ["version", version ?? "–"],
     ["takes", side(model.inputs)],
     ["returns", side(model.outputs)],
     ["trained in", framework ?? "–"],
@@ -178,5 +180,5 @@ function versions(name: string, model: Listed | Metadata, more: Described | null
 
 function moment(time: string | number): string {
   const date = new Date(typeof time === "number" ? time * 1000 : time);
-  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 }
