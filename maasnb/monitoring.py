@@ -78,9 +78,7 @@ def monitor(endpoint: Endpoint | str, *, to: str | None = None, token: str | Non
     )
 
 
-def _chosen(
-    versions: Sequence[Mapping[str, Any]], version: int | str | None
-) -> Mapping[str, Any]:
+def _chosen(versions: Sequence[Mapping[str, Any]], version: int | str | None) -> Mapping[str, Any]:
     """Return the version that is told more of: the endpoint's, else the one in most use."""
     pinned = [each for each in versions if each["version"] == version]
     busy = max(versions, key=lambda each: (each["last_minute"]["requests"], each["version"]))

@@ -4,10 +4,11 @@ import { percent, probabilities, shown } from "../src/page/answer";
 import { address, Failure, get, getIfThere, token } from "../src/page/api";
 import { curlLine, quoted } from "../src/page/curl";
 import { brightest } from "../src/page/form";
-import { summed, worstDrift } from "../src/page/live";
+import { driftInWords, summed } from "../src/page/live";
 import { markdown } from "../src/page/markdown";
 import { imageSide, kindInWords, versionsOf, type Metadata } from "../src/page/model";
 import { dotted } from "../src/page/pad";
+import { beginning } from "../src/page/writer";
 
 const html = (text: string): string => {
   const place = document.createElement("div");
@@ -131,15 +132,38 @@ describe("what a model takes", () => {
   });
 });
 
+describe("a prompt to begin with", () => {
+  test("is the longest line of the example", () => {
+    expect(beginning("nd.\n  The cat sat\non")).toBe("The cat sat");
+    expect(beginning("")).toBe("");
+  });
+});
+
 describe("figures", () => {
   test("of several versions are added second by second", () => {
     expect(summed([[1, 2], undefined, [3, 4]])).toEqual([4, 6]);
     expect(summed([])).toEqual([]);
   });
-  test("the greatest drift is named", () => {
-    expect(worstDrift({ psi: { age: 0.1, height: 0.4 } })).toEqual({ name: "height", psi: 0.4 });
-    expect(worstDrift({ psi: 0.2 })).toEqual({ name: "", psi: 0.2 });
-    expect(worstDrift(null)).toBeNull();
+  const feature = (name: string, psi: number, ks: number): { name: string; psi: number; ks: number; ks_limit: number } => ({
+    name,
+    psi,
+    ks,
+    ks_limit: 0.2,
+  });
+  test("drift is told of what moved most, in words", () => {
+    const inputs = [feature("age", 0.15, 0.3), feature("height", 0.4, 0.5), feature("weight", 0.01, 0.05)];
+    expect(driftInWords({ rows: 1200, inputs })).toEqual({
+      words: "what is asked is far from the training data in height (PSI 0.4), age (PSI 0.15), by 1,200 rows.",
+      far: true,
+    });
+  });
+  test("what so few rows cannot tell is not told", () => {
+    expect(driftInWords({ rows: 8, inputs: [feature("age", 3, 0.1)] })).toEqual({
+      words: "what is asked is like the training data, as far as 8 rows can tell.",
+      far: false,
+    });
+    expect(driftInWords({ rows: 0, inputs: [] })).toBeNull();
+    expect(driftInWords(null)).toBeNull();
   });
 });
 

@@ -83,7 +83,7 @@ def model_card(facts: Facts) -> str:
         _opening(facts),
         "## What it takes and returns",
         _table(("", "name", "type", "shape"), _tensors(facts)),
-        _answers(facts.task),
+        _written(facts) if _writes(facts) else _answers(facts.task),
         "## Data",
         _table(("what", ""), _data_rows(facts)),
         "## How good it is",
@@ -117,7 +117,9 @@ def pipeline_tag(task: Task, shape: Sequence[int], features: tuple[str, ...]) ->
 
 
 def _front_matter(facts: Facts) -> str:
-    tag = pipeline_tag(facts.task, facts.signature.inputs[0].shape[1:], facts.features)
+    shape = facts.signature.inputs[0].shape[1:]
+    tag = pipeline_tag(facts.task, shape, facts.features)
+    tag = "text-generation" if _writes(facts) else tag
     lines = ["---", f"library_name: {LIBRARIES.get(facts.framework, facts.framework)}"]
     lines += [f"pipeline_tag: {tag}"] if tag else []
     lines += ["tags:", *(f"- {each}" for each in ("maasnb", *facts.formats))]
@@ -145,10 +147,14 @@ def _front_matter(facts: Facts) -> str:
 
 def _opening(facts: Facts) -> str:
     task = facts.task
-    what = {
-        "classification": f"tells {len(task.labels)} classes apart",
-        "regression": f"estimates {task.outputs} value{'s' * (task.outputs != 1)}",
-    }.get(task.kind, "answers")
+    what = (
+        "writes text"
+        if _writes(facts)
+        else {
+            "classification": f"tells {len(task.labels)} classes apart",
+            "regression": f"estimates {task.outputs} value{'s' * (task.outputs != 1)}",
+        }.get(task.kind, "answers")
+    )
     size = f"{facts.parameters:,} parameters"
     words = (
         f"A {facts.framework} model (`{facts.model}`, {size}) that {what}, trained on the data "
@@ -162,6 +168,19 @@ def _tensors(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
         for tensor in tensors:
             shape = ", ".join("n" if size == -1 else str(size) for size in tensor.shape)
             yield side, f"`{tensor.name}`", tensor.datatype, f"[{shape}]"
+
+
+def _writes(facts: Facts) -> bool:
+    """Say whether the model says which token of a text comes next."""
+    return facts.signature.inputs[0].datatype == "BYTES" and bool(facts.task.positions)
+
+
+def _written(facts: Facts) -> str:
+    length, known = facts.task.positions[0], len(facts.task.labels) - 1
+    return (
+        f"The answers are the probabilities of the token that comes next, at each of {length} "
+        f"positions. It knows {known:,} tokens."
+    )
 
 
 def _answers(task: Task) -> str:
@@ -207,7 +226,12 @@ def _limits(facts: Facts) -> Iterator[str]:
             f"data; a share measured on so many is sure to about ±{error:.1%}, and says nothing of "
             "other sources."
         )
-    if task.kind == "classification" and task.labels:
+    if _writes(facts):
+        yield (
+            "What it writes looks like its training data and need not be true. It may repeat parts "
+            "of that data word by word."
+        )
+    elif task.kind == "classification" and task.labels:
         yield (
             f"It always names one of its {len(task.labels)} classes, for examples of none of them "
             "too. Its probabilities were not calibrated."
@@ -250,7 +274,25 @@ def _ranges(summary: Summary) -> Iterator[str]:
         )
 
 
+def _calls_to_write(facts: Facts) -> Iterator[str]:
+    body = json.dumps({"model": facts.name, "prompt": "", "max_tokens": 100})
+    yield "With the server's address in `MAASNB_URL` and a token in `MAASNB_TOKEN`:"
+    yield (
+        '```bash\ncurl -sS "$MAASNB_URL/v1/completions" \\\n'
+        '  -H "Authorization: Bearer $MAASNB_TOKEN" \\\n'
+        f"  -H 'Content-Type: application/json' \\\n  -d '{body}'\n```"
+    )
+    yield (
+        "In Python:\n\n```python\nimport os\n\nimport maasnb as mb\n\n"
+        f'endpoint = mb.connect("{facts.name}", to=os.environ["MAASNB_URL"])\n'
+        "endpoint.generate(max_tokens=100)\n```"
+    )
+
+
 def _calls(facts: Facts) -> Iterator[str]:
+    if _writes(facts):
+        yield from _calls_to_write(facts)
+        return
     tensor = facts.signature.inputs[0]
     values = facts.example.ravel().tolist()
     if facts.example.dtype.kind == "f":  # the shortest decimals: 0.3, not 0.30000001192092896

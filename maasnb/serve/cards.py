@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from maasnb.errors import UnknownNameError
 from maasnb.serve.access import principal_of
+from maasnb.serve.description import described
 from maasnb.serve.services import Services
 
 __all__ = ["routes"]
@@ -19,6 +20,9 @@ def routes(services: Services) -> list[Route]:
     """Return the route of cards."""
     registry = services.models.registry
 
+    @described(
+        "Return the card of a version.", answer={"type": "string"}, answer_type="text/markdown"
+    )
     async def card(request: Request) -> Response:
         name, segment = request.path_params["name"], request.path_params["version"]
         principal_of(request.scope).require("predict", name)

@@ -39,6 +39,7 @@ from maasnb.serve.answers import (
     read_body,
     status_of,
 )
+from maasnb.serve.description import described, fields
 from maasnb.serve.models import LoadedModel
 from maasnb.serve.prompts import Asked, read_chat, read_completion
 from maasnb.serve.services import Services
@@ -52,6 +53,16 @@ LIMIT_BYTES = 4 << 20
 # One turn in a thread: long against handing over (0.1 ms), short against a reader's patience.
 TURN_S = 0.02
 LONGEST_S = 600.0
+OPTIONS = {
+    "max_tokens": "integer",
+    "temperature": "number",
+    "top_k": "integer",
+    "top_p": "number",
+    "seed": "integer",
+    "stop": "array",
+    "stream": "boolean",
+}
+FAILURE = {"type": "object", "properties": {"error": {"type": "object"}}, "required": ["error"]}
 LEFT = 499  # what nginx counts where the sender went away
 KINDS = {
     401: ("authentication_error", "invalid_api_key"),
@@ -96,11 +107,13 @@ class _Completions:
         self._writing = 0
         self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="write")
 
+    @described("List the models that write.", failure=FAILURE)
     async def models(self, request: Request) -> Response:
         principal_of(request.scope).require("predict")
         found = await asyncio.to_thread(self._writers, request)
         return json_response({"object": "list", "data": [_entry(*each) for each in found.items()]})
 
+    @described("Return a model that writes.", failure=FAILURE)
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         principal_of(request.scope).require("predict", name)
@@ -109,9 +122,19 @@ class _Completions:
             raise unknown_name("model that writes text", name, found)
         return json_response(_entry(name, found[name]))
 
+    @described(
+        "Write on behind a prompt.",
+        body=fields({"model": "string"}, {"prompt": "string", **OPTIONS}),
+        failure=FAILURE,
+    )
     async def complete(self, request: Request) -> Response:
         return await self._answer(request, read_completion)
 
+    @described(
+        "Answer the messages of a chat.",
+        body=fields({"model": "string", "messages": "array"}, OPTIONS),
+        failure=FAILURE,
+    )
     async def chat(self, request: Request) -> Response:
         return await self._answer(request, read_chat)
 

@@ -24,6 +24,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 PARAMETER = re.compile(r"\{(\w+)\}")
 OBJECT: Schema = {"type": "object"}
+FAILURE: Schema = {"$ref": "#/components/schemas/Error"}
 PATTERNS = {
     "name": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     "digest": "^[0-9a-f]{64}$",
@@ -50,6 +51,7 @@ class Description:
         answer: the schema of what it returns.
         answer_type: the media type of that.
         query: the query's parameters: name -> what it means.
+        failure: the schema of what it answers where it fails.
     """
 
     summary: str
@@ -59,6 +61,7 @@ class Description:
     answer: Schema = dataclasses.field(default_factory=lambda: OBJECT)
     answer_type: str = "application/json"
     query: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    failure: Schema = dataclasses.field(default_factory=lambda: FAILURE)
 
 
 def described(summary: str, **more: Any) -> Callable[[Endpoint], Endpoint]:  # noqa: ANN401 - fields
@@ -199,9 +202,7 @@ def _operation(path: str, method: str, told: Description, *, is_public: bool) ->
         ],
         "responses": {
             "2XX": _content("It is done.", told.answer_type, told.answer),
-            "default": _content(
-                "What failed, in words.", "application/json", {"$ref": "#/components/schemas/Error"}
-            ),
+            "default": _content("What failed, in words.", "application/json", told.failure),
         },
     }
     if method == "HEAD":

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from maasnb.serve.description import described
 from maasnb.serve.services import Services
 
 __all__ = ["PAGE_PATHS", "routes"]
@@ -58,6 +59,11 @@ def _route(path: str, name: str, kind: str) -> Route:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**HEADERS, "etag": tag}
 
+    @described(
+        f"Return {name} of the page.",
+        answer={"type": "string"},
+        answer_type=kind.partition(";")[0],
+    )
     async def answer(request: Request) -> Response:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)

@@ -70,3 +70,14 @@ def test_golden_texts_that_are_not_whole_are_refused(content):
     golden["x"] = np.frombuffer(content, np.uint8)
     with pytest.raises(ArtifactError, match="The golden texts cannot be read"):
         read_golden(artifact.manifest, bytes_from_arrays(golden))
+
+
+def test_the_card_says_that_the_model_writes_and_how_it_is_asked_to(backend):
+    artifact = text_artifact(backend.name)
+    card = artifact.blobs[artifact.manifest.card.digest].decode()
+    assert "pipeline_tag: text-generation" in card
+    assert "that writes text" in card
+    assert "at each of 16 positions. It knows 19 tokens" in card
+    assert '"$MAASNB_URL/v1/completions"' in card
+    assert "endpoint.generate(max_tokens=100)" in card
+    assert "It always names one of" not in card

@@ -9,6 +9,9 @@ import { getIfThere } from "./api";
 
 const EVERY_MS = 2000;
 const KEPT = 150;
+// As credit scoring has it: more than the first is a shift, more than the second a large one.
+const SHIFT = 0.1;
+const LARGE_SHIFT = 0.25;
 const NOTHING: number[] = Array.from({ length: 60 }, () => 0);
 
 interface LastMinute {
@@ -22,10 +25,17 @@ interface LastMinute {
   errors_by_second?: number[];
 }
 
+interface Feature {
+  name: string;
+  psi: number | null;
+  ks?: number | null;
+  ks_limit?: number | null;
+}
+
 interface Drift {
-  psi?: number | Record<string, number>;
-  findings?: (string | { words?: string; message?: string })[];
-  [name: string]: unknown;
+  rows?: number;
+  inputs?: Feature[];
+  labels?: { psi: number | null };
 }
 
 interface VersionStats {
@@ -48,13 +58,19 @@ export function summed(lists: (number[] | undefined)[]): number[] {
   return Array.from({ length }, (_, place) => lists.reduce((sum, list) => sum + (list?.[place] ?? 0), 0));
 }
 
-/** Return the greatest population stability index that is told, and whose it is. */
-export function worstDrift(drift: Drift | null | undefined): { name: string; psi: number } | null {
-  const psi = drift?.psi;
-  if (typeof psi === "number") return { name: "", psi };
-  const found = Object.entries(psi ?? {}).filter(([, value]) => Number.isFinite(value));
-  const first = found.sort((a, b) => b[1] - a[1])[0];
-  return first ? { name: first[0], psi: first[1] } : null;
+/** Return in words how far what is asked is from the training data, and whether that is far. */
+export function driftInWords(drift: Drift | null | undefined): { words: string; far: boolean } | null {
+  if (!drift?.rows) return null;
+  const sure = (each: Feature): boolean => (each.ks ?? 0) > (each.ks_limit ?? Infinity);
+  const features = (drift.inputs ?? []).filter((each) => each.psi !== null);
+  const moved = features.filter((each) => sure(each) && (each.psi ?? 0) >= SHIFT).sort((a, b) => (b.psi ?? 0) - (a.psi ?? 0));
+  const rows = `${whole(drift.rows)} rows`;
+  const worst = moved[0];
+  if (!worst) return { words: `what is asked is like the training data, as far as ${rows} can tell.`, far: false };
+  const named = moved.slice(0, 3).map((each) => `${each.name} (PSI ${short(each.psi)})`);
+  const more = moved.length > 3 ? ` and ${moved.length - 3} more` : "";
+  const far = (worst.psi ?? 0) >= LARGE_SHIFT;
+  return { words: `what is asked is ${far ? "far from" : "somewhat off"} the training data in ${named.join(", ")}${more}, by ${rows}.`, far };
 }
 
 interface Line {
@@ -153,7 +169,8 @@ export class Live {
     { label: "p95", colour: (colours) => colours.metric, dash: DASHES[1] ?? [] },
     { label: "p99", colour: (colours) => colours.validation, dash: DASHES[2] ?? [] },
   ]);
-  private drift = h("div", { class: "drift" });
+  private drift = h("div", { class: "drift", role: "status" });
+  private told = "";
   private body: HTMLElement;
   private kept: { at: number; values: (number | null)[] }[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -241,20 +258,13 @@ export class Live {
   }
 
   private tellDrift(versions: VersionStats[]): void {
-    const lines: HTMLElement[] = [];
-    for (const { version, drift } of versions) {
-      const worst = worstDrift(drift);
-      if (worst) {
-        const where = worst.name ? ` (${worst.name})` : "";
-        const grade = worst.psi >= 0.25 ? "far from" : worst.psi >= 0.1 ? "somewhat off" : "like";
-        const words = `Version ${version}: what is asked is ${grade} the training data; greatest PSI ${short(worst.psi)}${where}.`;
-        lines.push(h("p", { class: worst.psi >= 0.25 ? "finding bad" : "finding" }, words));
-      }
-      for (const finding of drift?.findings ?? []) {
-        const words = typeof finding === "string" ? finding : (finding.words ?? finding.message ?? "");
-        if (words) lines.push(h("p", { class: "finding bad" }, words));
-      }
-    }
-    this.drift.replaceChildren(...lines);
+    const lines = versions.flatMap(({ version, drift }) => {
+      const found = driftInWords(drift);
+      return found ? [h("p", { class: found.far ? "finding bad" : "finding" }, `Version ${version}: ${found.words}`)] : [];
+    });
+    // Not anew where nothing changed, so that a selection stays.
+    const told = lines.map((line) => line.textContent).join("\n");
+    if (told !== this.told) this.drift.replaceChildren(...lines);
+    this.told = told;
   }
 }

@@ -117,7 +117,7 @@ function head(model: Metadata, more: Described | null, version: string | null, g
 }
 
 function facts(model: Metadata): HTMLElement {
-  const { framework, metrics = {}, labels = [], version } = model.parameters ?? {};
+  const { framework, generation, metrics = {}, labels = [], version } = model.parameters ?? {};
   const side = (tensors: Metadata["inputs"]): string =>
     tensors.map((each) => `${each.name} ${each.datatype} [${each.shape.map((size) => (size === -1 ? "n" : size)).join(", ")}]`).join(", ");
   const rows: [string, string][] = [
@@ -128,7 +128,8 @@ function facts(model: Metadata): HTMLElement {
     ["runs as", PLATFORMS[model.platform ?? ""] ?? model.platform ?? "–"],
   ];
   for (const [metric, value] of Object.entries(metrics)) rows.push([metric, short(value)]);
-  if (labels.length && labels.length <= 20) rows.push(["classes", labels.map(String).join(", ")]);
+  if (generation) rows.push(["sees", `${generation.context} ${generation.unit}s`], ["knows", `${labels.length - 1} ${generation.unit}s`]);
+  else if (labels.length && labels.length <= 20) rows.push(["classes", labels.map(String).join(", ")]);
   return h(
     "section",
     { class: "block", "aria-label": "Facts" },

@@ -25,6 +25,7 @@ export class WriterForm {
   private seed = number("", "0", "", "1");
   private written = h("span", { class: "written" });
   private asked = h("span", { class: "prompt" });
+  private hint = h("span", { class: "faint" }, "The text comes here.");
   private caret = h("span", { class: "caret", "aria-hidden": "true" });
   private note = h("p", { class: "faint note", role: "status" });
   private start = h("button", { type: "submit", class: "main" }, "Write");
@@ -36,7 +37,7 @@ export class WriterForm {
     private model: Metadata,
     private version: string | null,
   ) {
-    this.prompt.value = String(model.parameters?.example?.[0] ?? "").slice(0, 60).trimStart();
+    this.prompt.value = beginning(String(model.parameters?.example?.[0] ?? ""));
     this.stop.disabled = true;
     this.caret.hidden = true;
     const submit = (event: Event): void => {
@@ -66,7 +67,7 @@ export class WriterForm {
       h(
         "div",
         { class: "said" },
-        h("pre", { class: "text", tabindex: 0, "aria-label": "what was written" }, this.asked, this.written, this.caret),
+        h("pre", { class: "text", tabindex: 0, "aria-label": "what was written" }, this.hint, this.asked, this.written, this.caret),
         this.note,
         this.curl.element,
       ),
@@ -98,6 +99,7 @@ export class WriterForm {
   private async write(): Promise<void> {
     this.abort?.abort();
     const abort = (this.abort = new AbortController());
+    this.hint.hidden = true;
     this.asked.textContent = this.prompt.value;
     this.written.textContent = "";
     this.note.textContent = "";
@@ -139,6 +141,12 @@ export class WriterForm {
     this.caret.hidden = !busy;
     this.start.textContent = busy ? "Again" : "Write";
   }
+}
+
+/** Return the longest line of an example, as a prompt to begin with. */
+export function beginning(example: string): string {
+  const lines = example.split("\n").map((line) => line.trimStart());
+  return lines.reduce((a, b) => (b.length > a.length ? b : a), "").slice(0, 60);
 }
 
 function number(value: string, min: string, max: string, step: string): HTMLInputElement {
