@@ -28,7 +28,7 @@ FAILURE: Schema = {"$ref": "#/components/schemas/Error"}
 PATTERNS = {
     "name": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     "digest": "^[0-9a-f]{64}$",
-    "alias": "^[a-z][a-z0-9_-]{0,31}$",
+    "alias": "^[A-Za-z][A-Za-z0-9_-]{0,31}$",
 }
 MEANINGS = {
     "name": "the model's name",

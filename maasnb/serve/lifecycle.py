@@ -176,6 +176,7 @@ class _Lifecycle:
         self._services.traffic.forget(name)
         return json_response({"name": name, "version": version, "hidden": sorted(plan.hidden)})
 
+    @described("Publish a version again that was unpublished.")
     async def restore(self, request: Request) -> Response:
         _begin(request, "restore")
         name, segment = request.path_params["name"], request.path_params["version"]

@@ -63,11 +63,15 @@ class _Publishing:
         answer = {"digest": digest, "created": arrived.created}
         return json_response(answer, 201 if arrived.created else 200)
 
-    @described("Publish a manifest as the next version.", body={"type": "object"})
+    @described(
+        "Publish a manifest as the next version.",
+        body={"type": "object"},
+        query={"alias": "what to point to the version, such as prod"},
+    )
     async def version(self, request: Request) -> Response:
-        name = request.path_params["name"]
+        name, principal = request.path_params["name"], principal_of(request.scope)
         note(request.scope, "publish", model=name)
-        principal_of(request.scope).require("publish", name)
+        principal.require("publish", name)
         alias = request.query_params.get("alias")
         before = None
         if alias is not None:
@@ -82,13 +86,13 @@ class _Publishing:
             raise RequestError(message)
         note(request.scope, "publish", digest=digest_of(manifest.to_bytes()))
         await verify(self._services, manifest)
-        published = await asyncio.to_thread(self._registry.publish, manifest)
+        published = await asyncio.to_thread(self._registry.publish, manifest, principal.name)
         note(request.scope, "publish", version=published.version)
         # The next request finds it in memory.
         await self._services.models.get(name, published.version)
         try:
             if alias is not None:
-                who = stamp(principal_of(request.scope).name)
+                who = stamp(principal.name)
                 await asyncio.to_thread(self._point, published, alias, before, who)
         finally:
             await asyncio.to_thread(self._services.traffic.reload, name)
