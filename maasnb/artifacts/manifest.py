@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from maasnb.artifacts.blobs import Blob, check_digest
 from maasnb.datasets.recipes import Recipe
@@ -229,7 +229,9 @@ def clean_json(value: object) -> object:
 
 def _parse(content: bytes) -> object:
     """Return JSON data in which no name stands twice and nothing is deeper than `DEEPEST`."""
-    data = json.loads(content, object_pairs_hook=_named_once, parse_constant=_no_number)
+    data = json.loads(
+        content, object_pairs_hook=_named_once, parse_constant=_no_number, parse_float=_finite
+    )
     level = [data] if isinstance(data, dict | list) else []
     for _ in range(DEEPEST):
         if not level:
@@ -250,8 +252,15 @@ def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return data
 
 
-def _no_number(word: str) -> object:
-    message = f"The manifest holds {word}, which is no number in JSON."
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_number(digits[:20])
+
+
+def _no_number(word: str) -> NoReturn:
+    message = (
+        f"The manifest holds {word}, which is no number in JSON of 64 bits; expected finite ones."
+    )
     raise ArtifactError(message)
 
 
