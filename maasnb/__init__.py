@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
     from maasnb.saving import SavedModel, load, save
+    from maasnb.sourcing import source
     from maasnb.steering import checkpoint, clip, lr, pause, resume, stop
     from maasnb.study.comparison import compare
     from maasnb.study.evaluation import evaluate
@@ -117,6 +118,7 @@ __all__ = [
     "runs",
     "save",
     "shadow",
+    "source",
     "standardize",
     "standardize_target",
     "stop",
@@ -184,6 +186,7 @@ _HOMES = {
     "runs": "maasnb.records.listing",
     "save": "maasnb.saving",
     "shadow": "maasnb.operating",
+    "source": "maasnb.sourcing",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
     "stop": "maasnb.steering",

@@ -267,6 +267,10 @@ class Backend(Protocol):
         """Return the spec that a model was built of; None where `build` did not make it."""
         ...
 
+    def source(self, spec: Spec) -> str:
+        """Return Python, with the framework alone, that makes the model of a spec as `net`."""
+        ...
+
     def shared_weights(self, model: Model) -> dict[str, Array]:
         """Return the weights of a built model under names and in layouts that backends share."""
         ...

@@ -162,6 +162,7 @@ _ALL = (
         named_by="x",
     ),
     Verb(name="build", module="maasnb.building", function="build", cell="layers"),
+    Verb(name="source", module="maasnb.sourcing", function="source"),
     Verb(name="convert", module="maasnb.converting", function="convert", binds="converted"),
     Verb(
         name="train",

@@ -16,7 +16,12 @@ from maasnb.backends.fitting import check_fits
 from maasnb.backends.jax.anatomy import anatomy, example
 from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts
 from maasnb.backends.jax.export import export_stablehlo
-from maasnb.backends.jax.layers import build_module, final_activation, spec_of
+from maasnb.backends.jax.layers import (
+    build_module,
+    final_activation,
+    source_of,
+    spec_of,
+)
 from maasnb.backends.jax.layers.weights import set_shared_weights, shared_weights
 from maasnb.backends.jax.losses import head
 from maasnb.backends.jax.onnx import export_onnx
@@ -55,6 +60,10 @@ class JaxBackend:
     def spec(self, model: nnx.Module) -> Spec | None:
         """Return the spec that a module was built of."""
         return spec_of(model)
+
+    def source(self, spec: Spec) -> str:
+        """Return the code of a plain `nnx.Module`."""
+        return source_of(spec)
 
     def shared_weights(self, model: nnx.Module) -> dict[str, Array]:
         """Return the weights of a built module under names that backends share."""

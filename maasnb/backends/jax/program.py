@@ -103,6 +103,9 @@ class JaxProgram:
         self._one_number = self._own_loss or _is_one_number(
             rule, evaluation, task.kind, examples, targets
         )
+        # Neither can running statistics of a batch, as those of BatchNorm.
+        normed = bool(jax.tree.leaves(nnx.state(model, nnx.BatchStat))) and rule.accumulate == 1
+        self._whole = self._one_number or normed
         self._evaluated = max(1, min(EVALUATION_BATCH, _OUTPUT_NUMBERS // _numbers_of(task)))
         self._batch = batch
         structure = Structure(
@@ -113,7 +116,7 @@ class JaxProgram:
             task=task,
             optimizer=optimizer,
             rule=rule,
-            ragged=ragged and not self._one_number,
+            ragged=ragged and not self._whole,
             looped=self._looped,
         )
         if self._one_number and ragged and rule.accumulate > 1:
@@ -159,15 +162,21 @@ class JaxProgram:
     ) -> tuple[JaxState, JaxLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), len(rows))
-        if not self._one_number or rows.counts.min() == rows.indices.shape[1]:
+        if not self._whole or rows.counts.min() == rows.indices.shape[1]:
             return self._dispatch(state, placed, rows, rates, clip)
         # A smaller batch is a step of its own shape.
         parts = []
         for step in range(len(rows)):
             whole = _without_padding(rows.at(step))
             state, losses = self._dispatch_one(state, placed, whole, rates[step : step + 1], clip)
-            parts += [jnp.broadcast_to(part[:, :1], (1, self._batch)) for part in losses.parts]
+            parts += [self._filled(part) for part in losses.parts]
         return state, JaxLosses(parts, rows.counts)
+
+    def _filled(self, losses: jax.Array) -> jax.Array:
+        """Return the losses of one smaller batch [1, rows] as those of a whole one [1, batch]."""
+        if self._one_number:
+            return jnp.broadcast_to(losses[:, :1], (1, self._batch))
+        return jnp.pad(losses, ((0, 0), (0, self._batch - losses.shape[1])))
 
     def _dispatch(
         self,
@@ -213,7 +222,7 @@ class JaxProgram:
     ) -> tuple[JaxState, JaxLosses, Measurement]:
         """Measure what a step does, then take it as any other: no bit can differ."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
-        given = _given(_without_padding(rows) if self._one_number else rows, rates, clip)
+        given = _given(_without_padding(rows) if self._whole else rows, rates, clip)
         found = self._steps.statistics(
             state.leaves, placed.inputs, placed.targets, *given, full=full
         )

@@ -15,7 +15,12 @@ from maasnb.backends.protocol import PLAIN, Array, Asked, Device, Exported, Para
 from maasnb.backends.torch.anatomy import anatomy, example
 from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating
 from maasnb.backends.torch.export import export_onnx
-from maasnb.backends.torch.layers import build_module, final_activation, spec_of
+from maasnb.backends.torch.layers import (
+    build_module,
+    final_activation,
+    source_of,
+    spec_of,
+)
 from maasnb.backends.torch.layers.weights import set_shared_weights, shared_weights
 from maasnb.backends.torch.losses import head
 from maasnb.backends.torch.program import EVALUATION_BATCH, TorchProgram
@@ -65,6 +70,10 @@ class TorchBackend:
     def spec(self, model: nn.Module) -> Spec | None:
         """Return the spec that a module was built of."""
         return spec_of(model)
+
+    def source(self, spec: Spec) -> str:
+        """Return the code of a plain `nn.Module`."""
+        return source_of(spec)
 
     def shared_weights(self, model: nn.Module) -> dict[str, Array]:
         """Return the weights of a built module under names that backends share."""

@@ -2,10 +2,29 @@
 
 from flax import nnx
 
-from maasnb.backends.jax.layers.composition import Several, Stack
+from maasnb.backends.jax.layers import attention, recurrent
+from maasnb.backends.jax.layers.composition import Several, Stack, global_pool
+from maasnb.backends.jax.layers.pieces import pieces_of
+from maasnb.backends.writing import Dialect, written
 from maasnb.layers import Spec
 
-__all__ = ["build_module", "final_activation", "spec_of"]
+__all__ = ["build_module", "final_activation", "source_of", "spec_of"]
+
+_DIALECT = Dialect(
+    imports={
+        "jax": "import jax",
+        "jnp": "import jax.numpy as jnp",
+        "nnx": "from flax import nnx",
+    },
+    parent="nnx.Module",
+    seeded=True,
+    call="__call__",
+    concat="jnp.concatenate([{parts}], axis={axis})",
+    own={
+        **{name: getattr(room, name) for room in (recurrent, attention) for name in room.__all__},
+        "global_pool": global_pool,
+    },
+)
 
 
 def build_module(spec: Spec, seed: int) -> Stack:
@@ -17,6 +36,11 @@ def build_module(spec: Spec, seed: int) -> Stack:
     """
     kind = Stack if spec.parts is None else Several
     return kind(spec, nnx.Rngs(seed))
+
+
+def source_of(spec: Spec) -> str:
+    """Return the code of a plain `nnx.Module` that is the model of a spec."""
+    return written(pieces_of(spec), _DIALECT)
 
 
 def spec_of(model: nnx.Module) -> Spec | None:

@@ -1,6 +1,7 @@
 """Modules that call others: in a row with a mask, around, side by side, and one for each input."""
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -195,4 +196,4 @@ def _applied(layer: Layer, shape: Shape, x: jax.Array, mask: jax.Array | None) -
 def _joined(parts: Sequence[jax.Array], join: str) -> jax.Array:
     if join == "concat":
         return jnp.concatenate(parts, axis=-1)
-    return functools.reduce(jnp.add, parts)
+    return functools.reduce(operator.add, parts)

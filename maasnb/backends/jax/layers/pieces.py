@@ -58,7 +58,7 @@ def _pieces(step: Step, spec: Spec) -> Iterator[Piece]:
     if isinstance(layer, Residual | Parallel | Inputs):
         yield _composed(step, spec)
     else:
-        made, form = make_of(layer, shape), _form(layer, shape)
+        made, form = make_of(layer, shape), _form(layer, shape, mask=step.mask)
         if made is not None or form:
             yield Piece(
                 name=step.name,
@@ -75,7 +75,7 @@ def make_of(layer: Layer, shape: Shape) -> Make | None:
     """Return how the module of a layer is made; None for one without weights."""
     match layer:
         case Dense(units=units, bias=bias):
-            return make("nnx.Linear", shape[-1], units, use_bias=bias)
+            return make("nnx.Linear", shape[-1], units, **({} if bias else {"use_bias": False}))
         case Dropout(rate=rate):
             return make("nnx.Dropout", rate)
         case Conv():
@@ -122,7 +122,7 @@ def make_of(layer: Layer, shape: Shape) -> Make | None:
     return None
 
 
-def _form(layer: Layer, shape: Shape) -> str:
+def _form(layer: Layer, shape: Shape, *, mask: bool) -> str:
     """Return how source writes a layer without weights; empty for a call of its module."""
     match layer:
         case Flatten():
@@ -136,6 +136,8 @@ def _form(layer: Layer, shape: Shape) -> str:
             )
             kind = "max" if layer.how == "max" else "avg"
             return f"nnx.{kind}_pool({{x}}, window_shape={size}, strides={stride})"
+        case GlobalPool(how=how) if mask:
+            return f"global_pool({{x}}, {how!r}, mask)"
         case GlobalPool(how=how):
             return f"{{x}}.{how}(axis={tuple(range(1, len(shape)))})"
     return ""
@@ -158,4 +160,10 @@ def _composed(step: Step, spec: Spec) -> Piece:
         shape = step.shape if shapes is None else shapes[name.removeprefix("branch_")]
         inner = Spec(input=shape, layers=layers, mask=step.mask)
         found.append((name, pieces_of(inner)))
-    return Piece(name=step.name, ways=tuple(found), join=join, masked=step.mask)
+    return Piece(
+        name=step.name,
+        ways=tuple(found),
+        join=join,
+        masked=step.mask,
+        one_signal=shapes is None,
+    )

@@ -9,15 +9,29 @@ from maasnb.backends.pieces import Make, Piece
 from maasnb.backends.torch.layers import attention, composition, recurrent
 from maasnb.backends.torch.layers.composition import Inputs, Parallel, Residual, Several, Stack
 from maasnb.backends.torch.layers.pieces import pieces_of
+from maasnb.backends.writing import Dialect, written
 from maasnb.layers import Spec
 
-__all__ = ["build_module", "final_activation", "spec_of"]
+__all__ = ["build_module", "final_activation", "source_of", "spec_of"]
 
 _OWN = {
     name: getattr(room, name)
     for room in (attention, composition, recurrent)
     for name in room.__all__
 }
+_DIALECT = Dialect(
+    imports={
+        "torch": "import torch",
+        "Tensor": "from torch import Tensor",
+        "nn": "from torch import nn",
+        "functional": "from torch.nn import functional",
+    },
+    parent="nn.Module",
+    seeded=False,
+    call="forward",
+    concat="torch.cat([{parts}], dim={axis})",
+    own=_OWN,
+)
 
 
 def build_module(spec: Spec, seed: int) -> nn.Sequential:
@@ -38,6 +52,11 @@ def build_module(spec: Spec, seed: int) -> nn.Sequential:
             model = _filled(nn.Sequential(), pieces)
     object.__setattr__(model, "maasnb_spec", spec)
     return model
+
+
+def source_of(spec: Spec) -> str:
+    """Return the code of a plain `nn.Module` that is the model of a spec."""
+    return written(pieces_of(spec), _DIALECT)
 
 
 def spec_of(model: nn.Module) -> Spec | None:

@@ -35,7 +35,6 @@ from maasnb.layers import (
     Transformer,
 )
 from maasnb.layers.convolution import along_axes
-from maasnb.layers.normalization import MOMENTUM, SMALLEST_VARIANCE
 
 __all__ = ["pieces_of"]
 
@@ -123,7 +122,7 @@ def _pieces(step: Step, spec: Spec, first: bool) -> Iterator[Piece]:  # noqa: FB
             yield Piece(
                 name=step.name,
                 make=_make(layer, shape),
-                form=_form(layer, shape),
+                form=_form(layer, shape, mask=step.mask),
                 masked=step.mask and layer.takes_mask,
                 begins=isinstance(layer, Embed) and layer.padding,
             )
@@ -133,7 +132,7 @@ def _make(layer: Layer, shape: Shape) -> Make:  # noqa: C901 - a table
     """Return how the module of a simple layer is made."""
     match layer:
         case Dense(units=units, bias=bias):
-            return make("nn.Linear", shape[-1], units, bias=bias)
+            return make("nn.Linear", shape[-1], units, **({} if bias else {"bias": False}))
         case Dropout(rate=rate):
             return make("nn.Dropout", rate)
         case Flatten():
@@ -152,10 +151,10 @@ def _make(layer: Layer, shape: Shape) -> Make:  # noqa: C901 - a table
         case Embed(tokens=tokens, width=width):
             return make("nn.Embedding", tokens, width)
         case LayerNorm():
-            return make("nn.LayerNorm", shape[-1], eps=SMALLEST_VARIANCE)
+            return make("nn.LayerNorm", shape[-1])
         case BatchNorm():
             axes = 2 if len(shape) == 3 else 1
-            return make(f"nn.BatchNorm{axes}d", shape[-1], eps=SMALLEST_VARIANCE, momentum=MOMENTUM)
+            return make(f"nn.BatchNorm{axes}d", shape[-1])
         case Attention(heads=heads, causal=causal):
             return make("Attention", shape[-1], heads, causal=causal)
         case Transformer():
@@ -174,7 +173,7 @@ def _make(layer: Layer, shape: Shape) -> Make:  # noqa: C901 - a table
     raise NotImplementedError(message)
 
 
-def _form(layer: Layer, shape: Shape) -> str:
+def _form(layer: Layer, shape: Shape, *, mask: bool) -> str:
     """Return how source writes a layer that has no weights; empty for a call of its module."""
     match layer:
         case Flatten():
@@ -182,6 +181,8 @@ def _form(layer: Layer, shape: Shape) -> str:
         case Reshape():
             assert isinstance(layer.shape, tuple)
             return f"{{x}}.reshape(-1, {', '.join(map(str, layer.shape))})"
+        case GlobalPool(how=how) if not mask:
+            return f"{{x}}.{'mean' if how == 'mean' else 'amax'}(dim={tuple(range(1, len(shape)))})"
     return ""
 
 
@@ -219,9 +220,16 @@ def _recurrent(step: Step, layer: Recurrent) -> Piece:
     sizes = (width, layer.units, layer.layers)
     if layer.bidirectional:
         made = make("Bidirectional", kind, *sizes, sequences=layer.sequences)
-    else:
-        made = make(kind, *sizes, sequences=layer.sequences)
-    return Piece(name=step.name, make=made, masked=step.mask)
+        return Piece(name=step.name, make=made, masked=step.mask)
+    states = "{self}({x})[0]"
+    last = f"last_state({states}, mask)" if step.mask else f"{states}[:, -1]"
+    return Piece(
+        name=step.name,
+        make=make(kind, *sizes, sequences=layer.sequences),
+        written=make(f"nn.{kind}", *sizes[: 3 if layer.layers > 1 else 2], batch_first=True),
+        form=states if layer.sequences else last,
+        masked=step.mask,
+    )
 
 
 def _composed(step: Step, spec: Spec, first: bool) -> Piece:  # noqa: FBT001 - a state
@@ -246,5 +254,6 @@ def _composed(step: Step, spec: Spec, first: bool) -> Piece:  # noqa: FBT001 - a
         ways=tuple(found),
         join=join,
         axis=1 if first else -1,
+        one_signal=shapes is None,
         masked=step.mask,
     )

@@ -4,8 +4,6 @@ Padding stands at the end of a sequence: what comes before it is not changed by 
 state is read where the mask says that a sequence ends.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -86,7 +84,7 @@ class Bidirectional(nn.Module):
         self.sequences = sequences
         for number in range(1, layers + 1):
             for way in ("ahead", "back"):
-                module: Any = getattr(nn, kind)(width, units, batch_first=True)
+                module = getattr(nn, kind)(width, units, batch_first=True)
                 self.add_module(f"{way}{number}", module)
             width = 2 * units
 
