@@ -275,7 +275,10 @@ def _with_channels(layers: tuple[Layer, ...], shape: Shape) -> tuple[Layer, ...]
             return (*layers[:number], Reshape((*shape, 1)), *layers[number:])
         if not layer.keeps_raw:
             break
-        shape = layer.output_shape(shape)
+        try:
+            shape = layer.output_shape(shape)
+        except ShapeError:  # is raised again where the layer's name is known
+            break
     return layers
 
 

@@ -84,9 +84,19 @@ def _in_build_cell(before: str) -> tuple[str, tuple[str, ...]]:
     if inside:
         return inside["word"], _starting(inside["word"], ACTIVATIONS)
     start = LAYER_START.search(before)
-    if start is None or before.count("(") > before.count(")"):
+    if start is None or _is_argument(before[: start.start("word")]):
         return "", ()
     return start["word"], _starting(start["word"], LAYERS)
+
+
+def _is_argument(before: str) -> bool:
+    """Say whether the cursor stands among a layer's arguments, and not in a list of layers."""
+    depth = 0
+    for letter in reversed(before):
+        depth += (letter in "([") - (letter in ")]")
+        if depth > 0:
+            return letter == "("
+    return False
 
 
 def _behind_verb(

@@ -162,8 +162,6 @@ _ALL = (
         named_by="x",
     ),
     Verb(name="build", module="maasnb.building", function="build", cell="layers"),
-    Verb(name="source", module="maasnb.sourcing", function="source"),
-    Verb(name="convert", module="maasnb.converting", function="convert", binds="converted"),
     Verb(
         name="train",
         module="maasnb.training",
@@ -197,6 +195,8 @@ _ALL = (
     Verb(name="evaluate", module="maasnb.study.evaluation", function="evaluate", binds="report"),
     Verb(name="save", module="maasnb.saving", function="save", binds="saved"),
     Verb(name="load", module="maasnb.saving", function="load", binds="saved"),
+    Verb(name="source", module="maasnb.sourcing", function="source"),
+    Verb(name="convert", module="maasnb.converting", function="convert", binds="converted"),
     Verb(name="publish", module="maasnb.publishing", function="publish", binds="endpoint"),
     Verb(name="connect", module="maasnb.publishing", function="connect", binds="endpoint"),
     Verb(name="predict", module="maasnb.publishing", function="predict"),

@@ -40,6 +40,12 @@ def complete(notebook):
         ),
         ("%%maas build net --data ", ["%%maas build net --data digits"]),
         ("%%maas build net\nDen", ["%%maas build net\nDense"]),
+        ("%%maas build net\nResidual([Layer", ["%%maas build net\nResidual([LayerNorm"]),
+        (
+            "%%maas build net\nParallel([Dense(4)], [Dense(4), Transf",
+            ["%%maas build net\nParallel([Dense(4)], [Dense(4), Transformer"],
+        ),
+        ("%%maas build net\nResidual([Dense(Emb", []),
         ('%%maas build net\nDense(4, "rel', ['%%maas build net\nDense(4, "relu']),
     ],
 )
