@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response
 from maasnb.settings import VERSION
 from maasnb.tensors import DATATYPES
@@ -141,7 +142,8 @@ def description_route(others: Iterable[BaseRoute], public: Iterable[str]) -> Rou
     routes = [each for each in others if isinstance(each, Route)]
 
     @described("Return this description.")
-    async def openapi(_: Request) -> Response:
+    async def openapi(request: Request) -> Response:
+        principal_of(request.scope).require("predict")
         return json_response(document)
 
     route = Route("/openapi.json", openapi)
