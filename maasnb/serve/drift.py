@@ -154,7 +154,7 @@ class _Watch:
             x, answers = x[::step], answers[::step]
         self._buffer.append((x, answers))
         self._rows += len(x)
-        self._numbers += x.size
+        self._numbers += x.size + answers.size
         if self._rows >= BUFFER_ROWS or self._numbers >= BUFFER_NUMBERS:
             self._fold()
 

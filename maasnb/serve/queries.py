@@ -116,7 +116,7 @@ def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:
     return {
         "name": loaded.name,
         "versions": [str(version) for version in versions],
-        "platform": PLATFORMS[manifest.programs[0].format],
+        "platform": PLATFORMS[loaded.served.format or manifest.programs[0].format],
         **manifest.signature.to_json(),
         "parameters": {
             "version": str(loaded.version),
@@ -126,6 +126,11 @@ def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:
             "features": manifest.provenance.get("features", []),
             "metrics": dict(manifest.metrics),
             "example": example,
+            **(
+                {"measured_us": dict(loaded.served.measured_us)}
+                if loaded.served.measured_us
+                else {}
+            ),
             **({"generation": dict(manifest.generation)} if manifest.generation else {}),
         },
     }

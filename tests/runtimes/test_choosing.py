@@ -5,10 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from maasnb.client.http import Connection
+from maasnb.client.uploads import upload
 from maasnb.errors import ArtifactError, MissingPackageError
 from maasnb.runtimes import served
 from maasnb.runtimes.choosing import BATCHES, measure
 from maasnb.runtimes.served import load
+from maasnb.serve.tokens import workspace_token
+from tests.servers import serving
 from tests.small_runs import small_artifact, small_run
 
 
@@ -80,3 +84,15 @@ def test_a_refusal_says_why_there_is_no_program_of_the_format():
     )
     with pytest.raises(ArtifactError, match=r"maasnb\[jax-onnx\].*--runtimes onnx,stablehlo"):
         load(manifest, artifact.blobs, ("onnx",))
+
+
+def test_a_server_says_which_program_answers_and_what_was_measured(workspace):
+    with serving(workspace, "--runtimes", "onnx,stablehlo") as url:
+        connection = Connection(url, workspace_token(workspace))
+        upload(small_artifact("jax"), connection)
+        found = connection.get("/v2/models/small")
+        connection.close()
+    measured = found["parameters"]["measured_us"]
+    assert set(measured) == {"onnx", "stablehlo"}
+    faster = min(measured, key=lambda name: measured[name])
+    assert found["platform"] == {"onnx": "onnx_onnxv1", "stablehlo": "jax_stablehlo"}[faster]
