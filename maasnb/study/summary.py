@@ -82,7 +82,7 @@ def summary_report(subject: Any, data: Any = None) -> Report:  # noqa: ANN401 - 
     notes += _call_words(anatomy, example, work)
     return Report(
         kind="summary",
-        title=f"{type(model).__name__} ({backend.name}): {total:,} parameters, {_bytes(size)}",
+        title=f"{anatomy.layers[0].type} ({backend.name}): {total:,} parameters, {_bytes(size)}",
         columns=_columns(anatomy),
         rows=[*_rows(lines, anatomy, work), _total(anatomy, total, size)],
         notes=notes,

@@ -120,6 +120,18 @@ def test_a_layer_that_is_not_called_is_named():
     assert "Not called: spare" in report.notes
 
 
+def test_a_compiled_module_is_told_as_it_was_written():
+    torch = pytest.importorskip("torch")
+
+    def refuse(*_):
+        raise AssertionError("it was compiled")
+
+    model = torch.compile(torch.nn.Sequential(torch.nn.Linear(4, 3)), backend=refuse)
+    report = inspect(model)
+    assert report.rows[0] == ("0", "Linear", "3", "15", "60 B", "100%")
+    assert report.title == "Sequential (torch): 15 parameters, 60 B"
+
+
 def test_what_a_layer_uses_without_calling_it_counts_at_that_layer():
     torch = pytest.importorskip("torch")
     attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)

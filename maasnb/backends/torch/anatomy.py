@@ -18,7 +18,7 @@ from torch.utils.flop_counter import flop_registry
 
 from maasnb.backends.anatomy import NOWHERE, Anatomy, Layer, Origins, Trace, owner_of
 from maasnb.backends.calling import with_targets
-from maasnb.backends.torch.calls import as_tensors, device_of, evaluating
+from maasnb.backends.torch.calls import as_tensors, device_of, evaluating, plain
 from maasnb.errors import ModelError
 from maasnb.parts import Parts, arguments, leaves, mapped
 from maasnb.tasks import Takes
@@ -69,6 +69,7 @@ def anatomy(
     Raises:
         ModelError: a layer does not know its size yet, and was not called.
     """
+    model = plain(model)
     if inputs is None:
         return Anatomy(layers=_layers(model))
     device = device_of(model)

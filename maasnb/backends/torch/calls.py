@@ -23,6 +23,7 @@ __all__ = [
     "device_of",
     "evaluating",
     "multiplications",
+    "plain",
 ]
 
 
@@ -35,6 +36,11 @@ def device_of(model: nn.Module) -> torch.device:
     """Return the device that a module is on."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
+
+
+def plain(model: nn.Module) -> nn.Module:
+    """Return what torch.compile wraps: a question need not be compiled, which takes a minute."""
+    return getattr(model, "_orig_mod", model)
 
 
 @contextlib.contextmanager
@@ -110,6 +116,7 @@ def ask(model: nn.Module, inputs: Parts, targets: Parts | None) -> Asked:
     Raises:
         ShapeError: it takes neither.
     """
+    model = plain(model)
     whole = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "iu"
     kinds: tuple[Takes, ...] = ("float32", "int32") if whole else ("float32",)
     if not isinstance(inputs, np.ndarray):
