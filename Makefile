@@ -13,6 +13,8 @@ STAMP := $(VENV)/.installed
 # The projects that maasnb is measured against stay out of .venv.
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
+BENCH_SERVE := .venv-bench-serve
+BENCH_SERVE_STAMP := $(BENCH_SERVE)/.installed
 # So does the S3 service that the tests run: it wants older packages than the rest.
 MOTO := .venv-moto
 MOTO_STAMP := $(MOTO)/.installed
@@ -23,10 +25,10 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 SANITIZE := $(wildcard notebooks/sanitize.cfg)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test moto check lab bench lock clean
+.PHONY: help install demo test moto check lab bench bench-serve lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with the locked versions and this package, editable
 
@@ -79,6 +81,17 @@ $(BENCH_STAMP): requirements.lock benchmarks/requirements.lock pyproject.toml
 	@$(BENCH)/bin/python -m pip install -qq -r requirements.lock
 	@$(BENCH)/bin/python -m pip install -qq --no-deps -r benchmarks/requirements.lock
 	@$(BENCH)/bin/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+bench-serve: install $(BENCH_SERVE_STAMP) ## Measure serving against MLServer, LitServe and others (half an hour)
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+	MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m benchmarks.serving \
+	  --peers $(BENCH_SERVE)/bin/python $(if $(BENCH_JSON),--json "$(BENCH_JSON)") $(BENCH_ARGS)
+
+$(BENCH_SERVE_STAMP): benchmarks/serving-requirements.txt
+	@test -x $(BENCH_SERVE)/bin/python || $(PYTHON) -m venv $(BENCH_SERVE)
+	@echo "Installing the servers that maasnb is compared with into $(BENCH_SERVE); this takes a minute."
+	@$(BENCH_SERVE)/bin/python -m pip install -qq -r benchmarks/serving-requirements.txt
 	@touch $@
 
 # CUDA's packages come with torch where its CUDA build is taken; the lock does not ask for them.

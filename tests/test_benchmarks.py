@@ -102,3 +102,74 @@ def test_a_validation_split_leaves_as_many_rows_to_train_on(name):
     data = mb.data(inputs, targets, labels=labels, split=split)
     assert len(data.train) == len(workload.inputs)
     assert len(data.validation) == len(workload.inputs) // 8
+
+
+def test_a_serving_row_is_the_median_of_the_rounds_ratios():
+    from benchmarks.serving import Goal, row_of
+
+    rounds = [(100.0, 50.0), (90.0, 30.0), (400.0, 100.0)]
+    found = {
+        "maasnb": [{"rps": mine, "p99": 1.0} for mine, _ in rounds],
+        "mlserver": [{"rps": theirs, "p99": 2.0} for _, theirs in rounds],
+    }
+    row = row_of("mlp-json-c1", Goal(metric="rps", against="mlserver", wanted=5.0), found)
+    assert (row.ratio, row.rounds, row.ours, row.other, row.met) == (3.0, 3, 100.0, 50.0, False)
+    less = Goal(metric="p99", against="mlserver", wanted=1.0, at_most=True)
+    assert row_of("mlp-json-c1", less, found).met
+
+
+def test_a_figure_with_a_limit_meets_it_only_if_every_round_does():
+    from benchmarks.serving import limited
+
+    assert limited("publish", "seconds", [0.2, 0.9], 1.0).met
+    assert not limited("publish", "seconds", [0.2, 1.1], 1.0).met
+
+
+def test_the_readme_tells_every_case_of_serving():
+    from benchmarks.serving import ALONE, CASES
+
+    text = (ROOT / "benchmarks" / "README.md").read_text()
+    assert [name for name in [*CASES, *ALONE] if f"`{name}`" not in text] == []
+
+
+def test_the_load_counts_whole_answers_and_failures(tmp_path):
+    import http.server
+    import json
+    import subprocess
+    import sys
+    import threading
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def __getattr__(self, name):
+            if name != "do_POST":
+                raise AttributeError(name)
+            return self.answer
+
+        def answer(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200 if self.path == "/good" else 503)
+            self.send_header("content-length", "100000")
+            self.end_headers()
+            self.wfile.write(b"x" * 100_000)
+
+        def log_message(self, *_):
+            pass
+
+    (tmp_path / "body").write_bytes(b"{}")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        for path, counted in [("/good", "requests"), ("/bad", "failed")]:
+            command = [sys.executable, str(ROOT / "benchmarks/servers/load.py"), "--path", path]
+            command += ["--host", "127.0.0.1", "--port", str(server.server_port)]
+            command += ["--body", str(tmp_path / "body"), "--connections", "3"]
+            done = subprocess.run(
+                [*command, "--seconds", "0.3", "--warm", "0.1"], capture_output=True, check=True
+            )
+            said = json.loads(done.stdout)
+            assert said[counted] > 0
+            assert said["requests" if counted == "failed" else "failed"] == 0
+        server.shutdown()
+        thread.join()

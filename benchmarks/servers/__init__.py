@@ -1,0 +1,1 @@
+"""The servers that maasnb's is measured against, and what asks them all."""
