@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,15 @@ def test_the_training_benchmark_writes_a_row_for_each_loop(framework, tmp_path):
         assert row["ratio"] > 0
         assert row["met"] == (row["ratio"] >= row["goal"])
         assert f"{row['ratio']:.2f}" in printed
+
+
+def test_the_drawing_benchmark_measures_updates_in_a_browser(tmp_path):
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        pytest.skip("Chromium is missing; on Debian and Ubuntu type: apt-get install chromium")
+    file = tmp_path / "drawing.json"
+    run(ROOT / "benchmarks" / "drawing.py", "--json", file)
+    rows = json.loads(file.read_text())["rows"]
+    assert 0 < rows["median ms"] <= rows["95 of 100 ms"]
 
 
 def test_the_panel_benchmark_measures_ratios_and_a_frame(tmp_path):
