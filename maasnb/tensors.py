@@ -146,6 +146,9 @@ class Tensor:
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Say whether an array of this shape is accepted."""
+        # Nearly all tensors have one dynamic dimension, the first; every request comes here twice.
+        if shape[1:] == self.shape[1:] and self.shape[:1] == (-1,) and shape:
+            return True
         pairs = zip(self.shape, shape, strict=False)
         return len(shape) == len(self.shape) and all(ours in (-1, got) for ours, got in pairs)
 
