@@ -271,6 +271,7 @@ class _Shape:
     def __init__(self, asked: Asked, loaded: LoadedModel, prompt_tokens: int) -> None:
         self.asked = asked
         self._prompt_tokens = prompt_tokens
+        self._begun = False
         kind = "chat.completion" if asked.chat else "text_completion"
         self._common = {
             "id": f"{'chatcmpl' if asked.chat else 'cmpl'}-{secrets.token_hex(12)}",
@@ -290,7 +291,9 @@ class _Shape:
         if not self.asked.chat:
             choice = {"index": 0, "text": piece.text, "logprobs": None}
             return self._chunk([{**choice, "finish_reason": piece.finish}])
-        text = piece.text.lstrip() if piece.tokens == 1 else piece.text
+        # The space behind "Assistant:" is no part of what is said.
+        text = piece.text if self._begun else piece.text.lstrip()
+        self._begun = self._begun or bool(text)
         return self.part({"content": text} if text or piece.finish is None else {}, piece.finish)
 
     def part(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

@@ -266,6 +266,23 @@ def test_the_writing_can_be_stopped(browser, address):
         assert 0 < len(before) < 60000
 
 
+def test_who_answers_is_shown_and_one_version_can_be_asked(browser, address):
+    url, token = address
+    headers = {"authorization": f"Bearer {token}"}
+    alias = f"{url}/maas/v1/models/small/aliases/prod"
+    assert httpx.put(alias, headers=headers, json={"version": 1}).status_code == 200
+    with opened(browser, address, "#/small") as page:
+        page.locator(".head .chip", has_text="prod → 1").wait_for()
+        versions = page.get_by_role("region", name="Versions", exact=True).get_by_role("row")
+        assert "prod" in versions.nth(1).inner_text()
+        page.get_by_role("combobox").select_option("version 1")
+        page.wait_for_url("**/#/small/1")
+        page.locator(".curl summary").click()
+        page.locator(".curl code", has_text="/v2/models/small/versions/1/infer").wait_for()
+        page.get_by_text("promote prod → 1").wait_for()
+        assert broken(page) == []
+
+
 def test_figures_are_live(browser, address):
     with opened(browser, address, "#/diabetes") as page:
         section = page.get_by_role("region", name="Live")

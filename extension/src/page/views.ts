@@ -172,7 +172,7 @@ function versions(name: string, model: Listed | Metadata, more: Described | null
     h("h2", {}, "Versions"),
     h(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "versions" },
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "table of versions" },
       h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...all.map(row))),
     ),
     changes.length ? h("div", {}, h("h3", {}, "Changes"), h("ul", { class: "changes" }, ...changes)) : null,
