@@ -11,7 +11,7 @@ from maasnb.generation import Stream, Text
 from maasnb.serve.embedded import stop_server
 from tests.cells import opened
 from tests.small_runs import small_run
-from tests.text_runs import text_run
+from tests.text_runs import text_data, text_run
 
 OPTIONS = {"max_tokens": 40, "seed": 3, "temperature": 1.5}
 
@@ -29,6 +29,16 @@ def test_a_run_an_endpoint_and_a_name_write_the_same(backend, workspace):
         stop_server(workspace)
     assert isinstance(text, Text)
     assert (len(text), text.finish) == (40, "length")
+
+
+def test_a_model_of_layers_learns_to_write(backend):
+    data = text_data()
+    known = len(data.labels)
+    layers = [mb.Embed(known, 16), mb.LSTM(48, sequences=True), mb.Dense(known)]
+    net = mb.build(layers, backend=backend.name, data=data)
+    run = mb.train(net, data, epochs=6, lr=0.01, batch=16)
+    text = mb.generate(run, "the cat", temperature=0, max_tokens=15)
+    assert text == " sat on the mat"
 
 
 def test_a_stream_yields_the_pieces_of_the_same_text():
