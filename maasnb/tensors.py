@@ -5,6 +5,7 @@ Datatypes are those of the Open Inference Protocol V2
 """
 
 import dataclasses
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -121,8 +122,8 @@ def unpacked(content: bytes, datatype: str) -> Array:
             message = f"a byte of {numbers.max()} is neither 0 nor 1"
             raise ValueError(message)
         return numbers.view(dtype)
-    little = np.frombuffer(content, dtype.newbyteorder("<"))
-    return little.astype(dtype, copy=False)
+    numbers = np.frombuffer(content, dtype)
+    return numbers if sys.byteorder == "little" else numbers.byteswap()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
