@@ -21,6 +21,9 @@ MOTO_STAMP := $(MOTO)/.installed
 # The oldest torch that the lock may name is also the newest: its CPU build is enough for everything.
 TORCH := torch==2.13.0
 
+# Tests run in so many processes; each may hold both frameworks, a kernel and a browser (3 GB).
+WORKERS ?= 2
+
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 SANITIZE := $(wildcard notebooks/sanitize.cfg)
 
@@ -52,7 +55,7 @@ test: install moto ## Run all tests, the documentation's examples and the notebo
 	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
 	MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest tests maasnb $(NOTEBOOKS) \
 	  $(if $(NOTEBOOKS),--nbval --nbval-current-env --nbval-cell-timeout 120) \
-	  $(addprefix --nbval-sanitize-with ,$(SANITIZE)) $(PYTEST_ARGS)
+	  $(addprefix --nbval-sanitize-with ,$(SANITIZE)) -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 moto: $(MOTO_STAMP) ## Make .venv-moto with the S3 service that tests of the registry run
 

@@ -94,11 +94,17 @@ def _overhear_http(heard, monkeypatch):
     def noted(self, request, **options):
         response = send(self, request, **options)
         if request.url.path.endswith("/infer"):
-            heard.sent.append(request.content)
-            heard.answered.append(response.content)
+            heard.sent.append(parted(request))
+            heard.answered.append(parted(response))
         return response
 
     monkeypatch.setattr(httpx.Client, "send", noted)
+
+
+def parted(message):
+    """Return a message's JSON, the binary data behind it, and its bytes."""
+    size = int(message.headers["inference-header-content-length"])
+    return json.loads(message.content[:size]), message.content[size:], message.content
 
 
 def layers_of(weights):
@@ -269,28 +275,29 @@ def serve(walk):
 
 
 def wire(walk):
-    """Between cell and server there is JSON of the Open Inference Protocol."""
+    """Between cell and server there is the Open Inference Protocol: JSON, and the arrays' bytes."""
     walk.names["batch"] = walk.raw
     walk.got = walk.cells.run("%maas predict endpoint batch")
     (sent,), (answered,) = walk.heard.sent, walk.heard.answered
-    tensor = {"name": "x", "datatype": "FP32", "shape": [BATCH, 64]}
-    assert json.loads(sent) == {"inputs": [{**tensor, "data": walk.raw.reshape(-1).tolist()}]}
-    request = decode_infer(sent, walk.served.manifest.signature)
+    asked, content, whole = sent
+    (tensor,) = asked["inputs"]
+    assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("x", "FP32", [BATCH, 64])
+    assert_array_equal(np.frombuffer(content, np.float32).reshape(BATCH, 64), walk.raw)
+    request = decode_infer(whole, walk.served.manifest.signature, len(whole) - len(content))
     assert_array_equal(request.inputs["x"], walk.raw)
     answer = encode_infer("digits", 1, request, walk.served.answer(request.inputs))
-    here = json.loads(answer.body)
-    there = json.loads(answered)
+    here = json.loads(answer.body[: answer.header_size])
+    there, walk.content, _ = answered
     assert (there["model_name"], there["model_version"]) == ("digits", "1")
-    assert there.keys() == here.keys()
-    walk.numbers = there["outputs"][0].pop("data")
-    assert_allclose(walk.numbers, here["outputs"][0].pop("data"), atol=1e-5)
-    assert there["outputs"] == here["outputs"]
+    assert there == here
+    numbers = np.frombuffer(answer.body[answer.header_size :], np.float32)
+    assert_allclose(np.frombuffer(walk.content, np.float32), numbers, atol=1e-5)
 
 
 def client(walk):
     """The endpoint makes an array of the answer, and labels of the array."""
     assert walk.got.dtype == np.float32
-    assert_array_equal(walk.got, np.array(walk.numbers, np.float32).reshape(BATCH, 10))
+    assert_array_equal(walk.got, np.frombuffer(walk.content, np.float32).reshape(BATCH, 10))
     labels = walk.endpoint.classify(walk.raw)
     assert_array_equal(labels, np.array(walk.endpoint.labels)[walk.got.argmax(axis=1)])
 

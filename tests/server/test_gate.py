@@ -106,7 +106,7 @@ def test_a_process_that_dies_is_a_refusal_that_says_so(workspace, number):
         assert refusal.status_code == 422
         assert f"ended by {number.name} instead of answering" in refusal.json()["error"]
         connection = Connection(url, workspace_token(workspace))
-        assert upload(small_artifact(), connection) == 1
+        assert upload(small_artifact(), connection).version == 1
         connection.close()
 
 
@@ -122,7 +122,7 @@ def test_publishing_while_another_upload_is_checked_does_not_wait_for_it(workspa
     with serving(workspace) as url:
         with checking(workspace, url) as (_, answer):
             connection = Connection(url, workspace_token(workspace))
-            assert upload(small_artifact(), connection) == 1
+            assert upload(small_artifact(), connection).version == 1
             connection.close()
             assert not answer.done()
 
@@ -190,7 +190,7 @@ def test_a_stricter_gate_checks_again_what_passed_before(workspace):
 def test_every_program_that_a_server_may_run_is_checked(workspace):
     with serving(workspace, "--runtimes", "onnx,stablehlo") as url:
         connection = Connection(url, workspace_token(workspace))
-        assert upload(small_artifact("jax"), connection) == 1
+        assert upload(small_artifact("jax"), connection).version == 1
         connection.close()
     formats = {each.format for each in small_artifact("jax").manifest.programs}
     assert "stablehlo" in formats

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -106,7 +106,7 @@ class Ways(nnx.Module):
     def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """Return the ways side by side, or their sum."""
         numbers = range(1, self.count + 1)
-        return _joined([getattr(self, f"branch{each}")(x, mask) for each in numbers], self.join)
+        return _joined((getattr(self, f"branch{each}")(x, mask) for each in numbers), self.join)
 
 
 class Branches(nnx.Module):
@@ -121,7 +121,7 @@ class Branches(nnx.Module):
 
     def __call__(self, **inputs: jax.Array) -> jax.Array:
         """Return the ways side by side, or their sum."""
-        ways = [getattr(self, f"branch_{name}")(inputs[name]) for name in self.names]
+        ways = (getattr(self, f"branch_{name}")(inputs[name]) for name in self.names)
         return _joined(ways, self.join)
 
 
@@ -193,7 +193,7 @@ def _applied(layer: Layer, shape: Shape, x: jax.Array, mask: jax.Array | None) -
     return x
 
 
-def _joined(parts: Sequence[jax.Array], join: str) -> jax.Array:
+def _joined(parts: Iterable[jax.Array], join: str) -> jax.Array:
     if join == "concat":
-        return jnp.concatenate(parts, axis=-1)
+        return jnp.concatenate(list(parts), axis=-1)
     return functools.reduce(operator.add, parts)
