@@ -1,7 +1,6 @@
 """What every test stands on: a workspace of its own, and both backends."""
 
 import os
-import sys
 
 # Before anything loads libgomp: threads that wait must sleep, or a busy machine stalls the tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -12,9 +11,6 @@ from hypothesis import settings
 
 from maasnb.backends import BACKENDS, backend_named
 from maasnb.errors import MissingPackageError
-
-# A worker of pytest-xdist has no module that its main program came from, which spawning asks for.
-sys.modules["__main__"].__dict__.setdefault("__spec__", None)
 
 # The same examples in every run, and no failure because the machine was busy.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
