@@ -155,6 +155,7 @@ class _Connection(HttpToolsProtocol):
         # How a waiting request learns that nobody waits for its answer.
         self.scope["maasnb.gone"] = self.transport.is_closing  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        self.cycle.transport = _WithHead(self.transport, self.loop)  # type: ignore[assignment]
         if self._guard.readiness.draining:
             self.cycle.keep_alive = False
 
@@ -207,6 +208,42 @@ class _Connection(HttpToolsProtocol):
         )
         self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.close()
+
+
+class _WithHead:
+    """What an answer is written to: its head goes out with the beginning of its body.
+
+    uvicorn writes them one after the other, and each write is a call of the system, a packet, and a
+    call more for who reads it.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self._head is None and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+            self._loop.call_soon(self._flush)  # where the body is long in coming
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 class Server(uvicorn.Server):

@@ -114,6 +114,7 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
         lifespan="off",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=EMBEDDED_END_S if options.embedded else END_S,

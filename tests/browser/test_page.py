@@ -7,6 +7,7 @@ import re
 import httpx
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 import maasnb as mb
 from maasnb.artifacts.artifact import Artifact
@@ -261,7 +262,7 @@ def test_the_writing_can_be_stopped(browser, address):
         page.locator(".written", has_text="a").wait_for()
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("; stopped.").wait_for()
-        assert page.get_by_role("button", name="Stop").is_disabled()
+        expect(page.get_by_role("button", name="Stop")).to_be_disabled()
         before = page.locator(".written").text_content()
         assert 0 < len(before) < 60000
 
@@ -274,7 +275,7 @@ def test_who_answers_is_shown_and_one_version_can_be_asked(browser, address):
     with opened(browser, address, "#/small") as page:
         page.locator(".head .chip", has_text="prod → 1").wait_for()
         versions = page.get_by_role("region", name="Versions", exact=True).get_by_role("row")
-        assert "prod" in versions.nth(1).inner_text()
+        expect(versions.nth(1)).to_contain_text("prod")
         page.get_by_role("combobox").select_option("version 1")
         page.wait_for_url("**/#/small/1")
         page.locator(".curl summary").click()
@@ -293,7 +294,7 @@ def test_figures_are_live(browser, address):
             page.get_by_label("bmi").fill(str(20 + number))
             page.get_by_role("button", name="Ask").click()
         wait_until(page, lambda: int(requests.locator("dd").inner_text()) >= before + 5, 400)
-        assert section.locator("canvas").count() == 2
+        expect(section.locator("canvas")).to_have_count(2)
 
 
 def test_no_name_label_or_card_runs_anything(browser, address):

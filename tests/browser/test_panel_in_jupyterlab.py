@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import new_page
 from tests.browser.jupyter import Notebook
@@ -41,12 +42,12 @@ def test_a_beginner_sees_loss_and_progress_and_the_rest_is_closed(training):
     for words in ("digits-torch", "training", "epoch ", "training loss", "validation accuracy"):
         assert words in shown
     assert training.panel.locator("details[open]").count() == 0
-    assert training.panel.locator(".mb-chart canvas").count() == 2  # loss and accuracy
+    expect(training.panel.locator(".mb-chart canvas")).to_have_count(2)  # loss and accuracy
 
 
 def test_stop_ends_the_run_while_its_cell_blocks(training):
     training.stop()
-    assert training.panel.count() == 0
+    expect(training.panel).to_have_count(0)
     assert training.ask("print(run.status, run.stop_reason)") == "stopped stopped by hand"
 
 
@@ -112,17 +113,17 @@ def test_every_control_is_reached_and_used_by_the_keyboard_alone(training):
 
 def test_a_change_of_state_is_announced_and_nothing_else_is(training):
     said = training.panel.get_by_role("status")
-    assert re.fullmatch(r"digits-torch\S*: training\.", said.inner_text().strip())
+    expect(said).to_have_text(re.compile(r"\s*digits-torch\S*: training\.\s*"))
     training.press("Pause")
     training.status("paused")
-    assert re.fullmatch(r"digits-torch\S*: paused\.", said.inner_text().strip())
+    expect(said).to_have_text(re.compile(r"\s*digits-torch\S*: paused\.\s*"))
 
 
 def test_a_chart_has_its_numbers_as_a_table(training):
     training.panel.get_by_text("as a table").first.click()
     head = training.panel.locator("table thead").first.inner_text()
     assert head.split() == ["step", "training", "lowest", "highest", "validation"]
-    assert training.panel.locator("table tbody tr").count() > 1
+    training.panel.locator("table tbody tr").nth(1).wait_for()
 
 
 def test_a_page_that_is_loaded_again_shows_the_whole_history_and_steers(notebook):
@@ -165,7 +166,7 @@ def test_after_a_page_is_loaded_again_while_its_cell_blocks_the_panel_is_back_wi
     opened.status("stopped")
     assert opened.step() >= before
     opened.panel.get_by_text("as a table").first.click()
-    assert opened.panel.locator("table tbody tr").count() > 1
+    opened.panel.locator("table tbody tr").nth(1).wait_for()
 
 
 def test_a_paused_run_is_published_by_the_keyboard(notebook):
@@ -208,7 +209,7 @@ def test_two_views_of_one_panel_show_and_steer_the_same(training):
         ".filter((each) => each.title.label === 'Output View')"
         ".forEach((each) => each.dispose())"
     )
-    assert training.panel.count() == 0
+    expect(training.panel).to_have_count(0)
 
 
 def test_after_a_restart_the_panel_says_that_the_kernel_is_gone_and_keeps_what_it_had(notebook):
@@ -221,7 +222,7 @@ def test_after_a_restart_the_panel_says_that_the_kernel_is_gone_and_keeps_what_i
     )
     opened.panel.get_by_text("The kernel is gone. This is what the panel had").wait_for()
     assert opened.step() >= 50
-    assert opened.panel.get_by_role("button", name="Stop").is_disabled()
+    expect(opened.panel.get_by_role("button", name="Stop")).to_be_disabled()
 
 
 def test_a_notebook_that_is_reopened_without_a_kernel_shows_the_picture(notebook):
@@ -270,7 +271,7 @@ def test_the_panel_of_a_finished_run_is_shown_again(notebook):
     opened.run(2)
     opened.status("finished")
     assert opened.step() == 225
-    assert opened.panel.get_by_role("button", name="Stop").is_disabled()
+    expect(opened.panel.get_by_role("button", name="Stop")).to_be_disabled()
 
 
 def test_the_panel_follows_the_theme(training):

@@ -158,6 +158,30 @@ def test_of_too_many_connections_the_idle_ones_go_and_a_new_one_is_answered(work
         assert alive(port)
 
 
+def test_thousands_of_idle_connections_keep_nobody_from_an_answer(workspace):
+    resource = pytest.importorskip("resource", reason="no limit of open files to raise here")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = min(3000, hard - 500) if hard != resource.RLIM_INFINITY else 3000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, many + 500), hard))
+    child, url = start(workspace)
+    port = httpx.URL(url).port
+    with contextlib.ExitStack() as idle:
+        try:
+            for number in range(many):
+                line = idle.enter_context(line_to(port))
+                if number % 2:
+                    line.sendall(b"GET /v2/health/live HTTP/1.1\r\n")
+            assert many >= 1000
+            for _ in range(20):
+                assert alive(port)
+        finally:
+            child.send_signal(signal.SIGTERM)
+            idle.close()
+            status = ended(child)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert status == 0
+
+
 def test_a_client_that_reads_nothing_is_let_go(workspace):
     with running(workspace, unread_s=0.1) as (port, guard), socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
