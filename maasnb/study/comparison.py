@@ -145,6 +145,7 @@ def _rank(row: _Row, by: str) -> float:
 def _settings(rows: Sequence[_Row]) -> tuple[list[str], list[tuple[str, Any]]]:
     """Return the names of the settings that differ, and those that are the same."""
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
+    names = [name for name in names if name != "steps"]  # a column of its own says how many it took
     different, same = [], []
     for name in names:
         values = [row.settings.get(name) for row in rows]
@@ -169,7 +170,7 @@ def _tells(value: object) -> bool:
     return (
         isinstance(value, int | float | str | Mapping)
         and not isinstance(value, bool)
-        and value != ""
+        and _text(value) != ""
     )
 
 

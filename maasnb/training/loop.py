@@ -66,7 +66,7 @@ class _Pending:
         samples: how many examples they are of.
         call_s: how long the call took that began the work, or did it all where nothing runs on.
         called: when that call returned.
-        paced: whether the pacer learns from the time.
+        statistics: what a measured step showed, opaque, on the device too; None of other steps.
     """
 
     losses: Any
@@ -76,7 +76,7 @@ class _Pending:
     lr: float
     call_s: float
     called: float
-    paced: bool
+    statistics: Any = None
 
 
 class Loop(Obeying):
@@ -244,8 +244,7 @@ class Loop(Obeying):
         began = time.perf_counter()
         self._state, losses = self._program.chunk(self._state, placed, rows, rates, self._clip)
         lr = float(rates[-1])
-        before, self._pending = self._pending, self._after(rows, losses, lr, began, paced=True)
-        self._read(before, self._pending.call_s)
+        self._wait_for_the_one_before(self._after(rows, losses, lr, began))
 
     def _fed(self, steps: int) -> tuple[Any, Rows]:
         """Return the batches of the steps to come; at a stream's end there is none."""
@@ -266,17 +265,20 @@ class Loop(Obeying):
         losses: Any,  # noqa: ANN401 - opaque
         lr: float,
         began: float,
-        *,
-        paced: bool,
+        statistics: Any = None,  # noqa: ANN401 - opaque
     ) -> _Pending:
         """Count the steps of a call that began at a time, and hold their losses."""
         self._step += len(rows)
         now = time.perf_counter()
         samples = int(rows.counts.sum())
-        return _Pending(losses, rows, self._step, samples, lr, now - began, now, paced)
+        return _Pending(losses, rows, self._step, samples, lr, now - began, now, statistics)
+
+    def _wait_for_the_one_before(self, dispatched: _Pending) -> None:
+        """Read what was dispatched before, while the device works on what is dispatched now."""
+        before, self._pending = self._pending, dispatched
+        self._read(before, dispatched.call_s)
 
     def _take_measured_step(self) -> None:
-        self._read_pending()
         began = time.perf_counter()
         placed, rows = self._fed(1)
         if self._stream_ended:
@@ -285,21 +287,8 @@ class Loop(Obeying):
         self._state, losses, statistics = self._program.statistics(
             self._state, placed, rows, lr, self._clip, full=self._plan.record == "full"
         )
-        self._pending = self._after(rows, losses, lr, began, paced=False)
-        self._read_pending()
-        found = self._program.host_statistics(statistics)
-        counts = sum(map(len, found.histograms.values()))
-        self._pacer.measured(time.perf_counter() - began, counts)
-        self._run.emit(
-            Measured(
-                step=self._step,
-                time=time.time(),
-                gradient_norm=found.gradient_norm,
-                update_ratio=found.update_ratio,
-                activations=found.activations,
-                histograms=found.histograms,
-            )
-        )
+        self._pacer.measuring()
+        self._wait_for_the_one_before(self._after(rows, losses, lr, began, statistics))
 
     def _read_pending(self) -> None:
         before, self._pending = self._pending, None
@@ -319,7 +308,7 @@ class Loop(Obeying):
         waited_s = now - max(pending.called, self._last_read) - next_call_s
         seconds = pending.call_s + max(waited_s, 0.0)
         self._last_read = now
-        if pending.paced:
+        if pending.statistics is None:
             self._pacer.took(len(losses), seconds)
         self._note_examples(pending.rows, found.examples)
         bad = np.flatnonzero(~np.isfinite(losses))
@@ -337,6 +326,26 @@ class Loop(Obeying):
             )
         if len(bad):
             self._go_back(pending.step - len(losses) + int(bad[0]), float(losses[bad[0]]))
+        if pending.statistics is not None:
+            self._tell_statistics(pending, seconds)
+
+    def _tell_statistics(self, pending: _Pending, seconds: float) -> None:
+        """Tell everyone what a measured step showed; `seconds` is what it took until now."""
+        began = time.perf_counter()
+        found = self._program.host_statistics(pending.statistics)
+        self._run.emit(
+            Measured(
+                step=pending.step,
+                time=time.time(),
+                gradient_norm=found.gradient_norm,
+                update_ratio=found.update_ratio,
+                activations=found.activations,
+                histograms=found.histograms,
+            )
+        )
+        counts = sum(map(len, found.histograms.values()))
+        self._pacer.measured(seconds + time.perf_counter() - began, counts)
+        self._last_read = time.perf_counter()
 
     def _note_examples(self, rows: Rows, losses: Array | None) -> None:
         """Remember the loss of each example, epoch by epoch: in one no example comes twice."""

@@ -39,6 +39,10 @@ class Pacer:
             return True
         return time.perf_counter() - self._measured_at >= self._interval_s
 
+    def measuring(self) -> None:
+        """Take note that a step is being measured, so that the next one is not."""
+        self._measured_at = time.perf_counter()
+
     def measured(self, seconds: float, counts: int = 0) -> None:
         """Take note of how long a measured step took, and space them so that they stay cheap.
 

@@ -1,6 +1,7 @@
 """The verb `compare`: several runs in one table."""
 
 import gc
+import re
 
 import numpy as np
 import pytest
@@ -40,6 +41,12 @@ def test_only_settings_that_differ_have_a_column(backend):
     assert sorted(lrs) == ["0.01", "0.02"]
     assert report.notes[0].startswith("They differ in ")
     assert "optimizer adam" in report.notes[1]
+    assert not re.search(r"\w ,", report.notes[1])  # what is not set is not told
+
+
+def test_how_many_steps_a_run_took_stands_there_once(backend):
+    report = mb.compare(trained(backend, "a"), trained(backend, "b", epochs=3))
+    assert report.columns.count("steps") == 1
 
 
 def test_runs_are_read_from_their_records_where_the_kernel_has_them_no_more(backend):
