@@ -158,6 +158,13 @@ def test_of_too_many_connections_the_idle_ones_go_and_a_new_one_is_answered(work
         assert alive(port)
 
 
+def test_the_head_of_an_answer_comes_with_its_body(workspace):
+    with running(workspace) as (port, _), line_to(port) as line:
+        for _ in range(3):
+            line.sendall(GET)
+            assert line.recv(65536).endswith(b'{"live":true}')
+
+
 def test_thousands_of_idle_connections_keep_nobody_from_an_answer(workspace):
     resource = pytest.importorskip("resource", reason="no limit of open files to raise here")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
