@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maasnb.datasets.recipes import chars, standardize, standardize_target
     from maasnb.diagnosis import doctor
     from maasnb.errors import MaasError
+    from maasnb.exercises.checking import check
     from maasnb.hardware import devices
     from maasnb.layers import (
         GRU,
@@ -93,6 +94,7 @@ __all__ = [
     "build",
     "canary",
     "chars",
+    "check",
     "checkpoint",
     "clip",
     "compare",
@@ -162,6 +164,7 @@ _HOMES = {
     "build": "maasnb.building",
     "chars": "maasnb.datasets.recipes",
     "canary": "maasnb.operating",
+    "check": "maasnb.exercises.checking",
     "checkpoint": "maasnb.steering",
     "clip": "maasnb.steering",
     "compare": "maasnb.study.comparison",
