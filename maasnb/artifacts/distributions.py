@@ -74,7 +74,7 @@ class Distribution:
 
     def count(self, values: Array) -> Array:
         """Return how many of the values [n] are in each bin."""
-        bins = np.searchsorted(np.asarray(self.edges), values, side="left")
+        bins = np.searchsorted(np.asarray(self.edges), _present(values), side="left")
         return np.bincount(bins, minlength=len(self.counts))
 
 
@@ -191,7 +191,13 @@ def _of_text(texts: Sequence[str]) -> Iterator[Array]:
         yield found / np.maximum(lengths, 1)
 
 
+def _present(values: Array) -> Array:
+    """Return the values that are not missing."""
+    return values[~np.isnan(values)]
+
+
 def _distribution(name: str, values: Array, edges: int) -> Distribution:
+    values = _present(values) if _present(values).size else np.zeros(1)  # a column of gaps alone
     levels = np.arange(1, edges + 1) / edges
     # Quantiles that are values themselves: whole numbers and repeated values keep their own bins.
     cuts = np.unique(np.quantile(values, levels, method="inverted_cdf"))
