@@ -110,10 +110,13 @@ class Data:
             ("examples", sizes),
             *self._inputs_in_words(),
             ("targets", self._targets_in_words()),
-            ("recipe", ", ".join(step.kind for step in self.recipe.steps) or "none"),
+            ("recipe", ", ".join(self._steps_in_words()) or "none"),
             *(("note", note) for note in self.notes),
         ]
         return tuple(rows)
+
+    def _steps_in_words(self) -> list[str]:
+        return [step.kind for step in self.recipe.steps if not isinstance(step, Table)]
 
     def _inputs_in_words(self) -> list[tuple[str, str]]:
         words = inputs_in_words(self.recipe)
