@@ -262,7 +262,7 @@ def _ranges(summary: Summary) -> Iterator[str]:
         for each in summary.inputs[:MOST_ROWS]
     ]
     more = len(summary.inputs) - len(shown)
-    whole = "" if summary.of == "features" else "for an example as a whole, "
+    whole = "" if summary.of in ("features", "rows") else "for an example as a whole, "
     yield (
         f"Outside of what it was trained on it guesses. In the training data there was, {whole}"
         f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''}."

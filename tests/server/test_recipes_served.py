@@ -27,7 +27,9 @@ from tests.servers import serving
 from tests.small_runs import small_artifact
 
 ROWS = 1000
-ENGLISH = "the a good bad film plot was not very, really! dull: it's I 3 42 naïve Ünder_score".split()
+ENGLISH = (
+    "the a good bad film plot was not very, really! dull: it's I 3 42 naïve Ünder_score".split()
+)
 CHINESE = "这 部 电 影 很 好 看 不 吃 饭 ， 。 ok Tea".split()
 
 
