@@ -73,7 +73,7 @@ class SavedModel:
             MissingPackageError: what runs its program is not installed.
         """
         manifest = self.manifest
-        array = fitting(x, manifest.input)
+        array = fitting(x, manifest.input, manifest.provenance.get("features") or ())
         if self._served is None:
             self._served = _runnable(self._artifact)
         parts = [

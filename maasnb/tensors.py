@@ -20,6 +20,7 @@ __all__ = [
     "datatype_of",
     "packed",
     "packed_texts",
+    "plain_numbers",
     "unpacked",
     "unpacked_texts",
 ]
@@ -98,6 +99,19 @@ def packed(array: Array) -> bytes:
     return little.tobytes()
 
 
+def plain_numbers(array: Array) -> list[Any]:
+    """Return the elements of an array as JSON shows them to people, with null for a gap.
+
+    >>> plain_numbers(np.array([0.3, np.nan], np.float32))
+    [0.3, None]
+    """
+    flat = array.reshape(-1)
+    if flat.dtype.kind != "f":
+        return flat.tolist()
+    # The shortest decimals of each number: 0.3, not 0.30000001192092896.
+    return [None if np.isnan(each) else float(str(each)) for each in flat]
+
+
 def unpacked(content: bytes, datatype: str) -> Array:
     """Return the flat array that `packed` packed; it may share the bytes and be read-only.
 
@@ -134,11 +148,14 @@ class Tensor:
         name: its name on the wire.
         datatype: one of `DATATYPES`.
         shape: its shape; -1 where any size is accepted (the batch).
+        gaps: whether numbers may be missing: NaN in binary data, null in JSON. The protocol's
+            metadata has no place for it, so a server says it among its own parameters.
     """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
+    gaps: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:

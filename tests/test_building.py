@@ -66,6 +66,7 @@ def test_layers_become_a_module_of_the_frameworks_own(backend):
     assert isinstance(model, getattr(importlib.import_module(module), name))
 
 
+@pytest.mark.coverage("A3", backends=["torch"])
 def test_a_model_computes_what_its_layers_say():
     pytest.importorskip("torch")
     torch = backend_named("torch")
@@ -74,6 +75,7 @@ def test_a_model_computes_what_its_layers_say():
     np.testing.assert_allclose(outputs_of(torch, model, x, 3), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.coverage("A2", backends=["torch", "jax"])
 @pytest.mark.parametrize("activation", [None, *ACTIVATIONS])
 @pytest.mark.parametrize("place", ["within a Dense", "by itself"])
 def test_with_the_same_weights_both_backends_answer_alike(activation, place):

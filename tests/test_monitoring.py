@@ -46,6 +46,7 @@ def test_a_model_that_is_asked_what_it_was_trained_on_is_well(endpoint):
     assert report_png(report).startswith(b"\x89PNG")
 
 
+@pytest.mark.coverage("E6")
 def test_inputs_in_another_unit_are_found_and_the_feature_is_named(endpoint):
     moved = small_run(dataset="breast_cancer").data.train.x[:150].copy()
     moved[:, 0] *= 10

@@ -31,6 +31,7 @@ def test_a_run_an_endpoint_and_a_name_write_the_same(backend, workspace):
     assert (len(text), text.finish) == (40, "length")
 
 
+@pytest.mark.coverage("F2")
 def test_a_model_of_layers_learns_to_write(backend):
     data = text_data()
     known = len(data.labels)

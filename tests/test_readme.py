@@ -46,6 +46,7 @@ def run(program, given="", **variables):
     return ran.stdout
 
 
+@pytest.mark.coverage("E8")
 def test_the_five_cells_show_what_the_readme_says(tmp_path):
     cells = blocks("python")[0].strip().split("\n\n")
     assert len(cells) == 5

@@ -34,6 +34,7 @@ def test_freezing_everything_is_refused():
         matching(["*"], NAMES)
 
 
+@pytest.mark.coverage("B6")
 def test_balanced_weights_are_those_of_scikit_learn():
     from sklearn.utils.class_weight import compute_class_weight
 

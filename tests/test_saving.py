@@ -29,6 +29,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.coverage("E2")
 def test_a_saved_model_answers_as_the_notebook_did(backend, tmp_path):
     run = small_run(backend.name)
     save(run, tmp_path / "digits")
@@ -111,6 +112,7 @@ def test_examples_of_another_shape_or_kind_are_refused(tmp_path):
         saved.predict(np.full((1, 64), np.nan))
 
 
+@pytest.mark.coverage("C10")
 def test_weights_are_put_into_a_model_of_the_same_structure(backend, tmp_path):
     run = small_run(backend.name)
     save(run, tmp_path / "digits")

@@ -30,6 +30,7 @@ def test_cosine_is_that_of_torch():
     assert_allclose(found, torch_rates(lambda o: CosineAnnealingLR(o, TOTAL)), atol=1e-9)
 
 
+@pytest.mark.coverage("C3")
 @pytest.mark.parametrize("total", [TOTAL, 7, 3, 1])
 def test_onecycle_is_that_of_torch(total):
     from torch.optim.lr_scheduler import OneCycleLR

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { percent, probabilities, shown } from "../src/page/answer";
 import { address, Failure, get, getIfThere, token } from "../src/page/api";
 import { curlLine, quoted } from "../src/page/curl";
-import { brightest } from "../src/page/form";
+import { brightest, Form } from "../src/page/form";
 import { driftInWords, summed } from "../src/page/live";
 import { markdown } from "../src/page/markdown";
 import { imageSide, kindInWords, versionsOf, type Metadata } from "../src/page/model";
@@ -212,5 +212,58 @@ describe("the server", () => {
   });
   test("is asked below the page's own address", () => {
     expect(address("/v2")).toBe(new URL("v2", document.baseURI).href);
+  });
+});
+
+describe("the form of a table", () => {
+  const of = (datatype: string, parameters: Metadata["parameters"]): Metadata => ({
+    name: "people",
+    inputs: [{ name: "x", datatype, shape: [-1, 2] }],
+    outputs: [{ name: "values", datatype: "FP32", shape: [-1, 1] }],
+    parameters: { features: ["age", "city"], ...parameters },
+  });
+  const sent: unknown[] = [];
+  const made = (model: Metadata): { fields: HTMLInputElement[]; ask: () => void } => {
+    sent.length = 0;
+    vi.stubGlobal("fetch", (_url: string, init: RequestInit) => {
+      sent.push((JSON.parse(String(init.body)) as { inputs: { data: unknown }[] }).inputs[0]?.data);
+      return Promise.resolve(new Response('{"outputs": []}'));
+    });
+    const { element } = new Form(model, null);
+    const form = element.querySelector("form");
+    return {
+      fields: [...element.querySelectorAll("input")],
+      ask: () => form?.dispatchEvent(new Event("submit", { cancelable: true })),
+    };
+  };
+  test("has a field for each column, with its name, and sends a row of texts", () => {
+    const { fields, ask } = made(of("BYTES", { example: ["34", "Wien"] }));
+    expect(fields.map((field) => [field.parentElement?.textContent, field.value])).toEqual([
+      ["age", "34"],
+      ["city", "Wien"],
+    ]);
+    if (fields[0]) fields[0].value = "";
+    ask();
+    expect(sent).toEqual([
+      ["34", "Wien"],
+      ["", "Wien"],
+    ]);
+  });
+  test("takes an empty field for a missing number where the model fills gaps", () => {
+    const { fields, ask } = made(of("FP64", { example: [1.5, null], gaps: true }));
+    expect(fields.map((field) => field.value)).toEqual(["1.5", ""]);
+    if (fields[1]) fields[1].value = "2,5";
+    ask();
+    expect(sent).toEqual([
+      [1.5, null],
+      [1.5, 2.5],
+    ]);
+  });
+  test("marks an empty field where it does not, and sends nothing", () => {
+    const { fields, ask } = made(of("FP64", { example: [1.5, 2] }));
+    if (fields[1]) fields[1].value = "";
+    ask();
+    expect(sent).toEqual([[1.5, 2]]);
+    expect(fields[1]?.getAttribute("aria-invalid")).toBe("true");
   });
 });

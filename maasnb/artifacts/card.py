@@ -16,7 +16,7 @@ import numpy as np
 from maasnb.artifacts.distributions import Summary
 from maasnb.study.examples import image_shape
 from maasnb.tasks import Task
-from maasnb.tensors import Signature
+from maasnb.tensors import Signature, plain_numbers
 
 __all__ = ["Facts", "model_card", "pipeline_tag"]
 
@@ -109,7 +109,7 @@ def pipeline_tag(task: Task, shape: Sequence[int], features: tuple[str, ...]) ->
     """
     if task.kind not in ("classification", "regression"):
         return ""
-    if task.takes == "int32" and task.kind == "classification":
+    if (task.takes == "int32" or not shape) and task.kind == "classification":
         return "token-classification" if task.positions else "text-classification"
     if image_shape(tuple(shape), features) and task.kind == "classification":
         return "image-classification"
@@ -262,7 +262,7 @@ def _ranges(summary: Summary) -> Iterator[str]:
         for each in summary.inputs[:MOST_ROWS]
     ]
     more = len(summary.inputs) - len(shown)
-    whole = "" if summary.of == "features" else "for an example as a whole, "
+    whole = "" if summary.of in ("features", "rows") else "for an example as a whole, "
     yield (
         f"Outside of what it was trained on it guesses. In the training data there was, {whole}"
         f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''}."
@@ -294,9 +294,7 @@ def _calls(facts: Facts) -> Iterator[str]:
         yield from _calls_to_write(facts)
         return
     tensor = facts.signature.inputs[0]
-    values = facts.example.ravel().tolist()
-    if facts.example.dtype.kind == "f":  # the shortest decimals: 0.3, not 0.30000001192092896
-        values = [float(str(each)) for each in facts.example.ravel()]
+    values = plain_numbers(facts.example)
     request = {
         "inputs": [
             {

@@ -5,19 +5,22 @@ same share of it. A table of at most `MOST_FEATURES` numbers an example has one 
 Larger examples, as images and series, have a few for the example as a whole (mean, spread,
 extremes, share of zeros): a single pixel means nothing, but wrong scaling, inverted colours and
 empty images show in these. Tokens have one of the tokens themselves, and texts of their lengths and
-letters. The size is bounded, and features are counted apart, so that no example can be read from
-it as a whole.
+letters. Of a table's rows of texts each column has one: of its numbers, or of numbers that stand
+for its categories. The size is bounded, and features are counted apart, so that no example can be
+read from it as a whole.
 """
 
 import dataclasses
 import itertools
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from maasnb.datasets.columns import LONGEST_NUMBER, NUMBER
 from maasnb.errors import ArtifactError
 
 __all__ = [
@@ -31,10 +34,11 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Kind = Literal["features", "statistics", "tokens", "text"]
+Kind = Literal["features", "rows", "statistics", "tokens", "text"]
 
 KINDS: dict[str, tuple[str, ...]] = {
     "features": (),
+    "rows": (),
     "statistics": ("mean", "standard deviation", "smallest", "largest", "share of zeros"),
     "tokens": ("token", "share of zeros", "share of distinct tokens"),
     "text": ("characters", "words", "share of letters", "share of digits", "share of capitals"),
@@ -47,6 +51,7 @@ MOST_ROWS = 10_000
 MOST_FEATURES = 100
 MOST_OUTPUTS = 20
 MOST_CLASSES = 1000
+CATEGORY_NUMBERS = 1000
 MOST_EDGES, FEWEST_EDGES, ALL_EDGES = 100, 20, 4000
 SCHEMA = 1
 
@@ -74,7 +79,7 @@ class Distribution:
 
     def count(self, values: Array) -> Array:
         """Return how many of the values [n] are in each bin."""
-        bins = np.searchsorted(np.asarray(self.edges), values, side="left")
+        bins = np.searchsorted(np.asarray(self.edges), _present(values), side="left")
         return np.bincount(bins, minlength=len(self.counts))
 
 
@@ -155,7 +160,7 @@ def summarise(
 def kind_of(x: Array, *, tokens: bool) -> Kind:
     """Return what is told apart in raw examples [n, ...]; `tokens` if whole numbers are tokens."""
     if x.dtype.kind in "OUS":
-        return "text"
+        return "rows" if x.ndim == 2 and x.shape[1] <= MOST_FEATURES else "text"
     if tokens:
         return "tokens"
     return "features" if x.ndim == 2 and x.shape[1] <= MOST_FEATURES else "statistics"
@@ -165,6 +170,9 @@ def measured(x: Array, of: Kind) -> Iterator[Array]:
     """Yield the values [m] of each number that is told apart in raw examples [n, ...]."""
     if of == "text":
         yield from _of_text([str(each) for each in x.ravel()])
+        return
+    if of == "rows":
+        yield from (np.array([_of_cell(text) for text in column]) for column in x.T.tolist())
         return
     flat = np.asarray(x, dtype=np.float64).reshape(len(x), math.prod(x.shape[1:]))
     if of == "features":
@@ -182,6 +190,14 @@ def measured(x: Array, of: Kind) -> Iterator[Array]:
         yield (flat == 0).mean(axis=1)
 
 
+def _of_cell(text: str) -> float:
+    """Return a cell's number, NaN where it is empty, or a number that stands for its text."""
+    if NUMBER.match(text) and len(text) < LONGEST_NUMBER:
+        number = float(text)
+        return number if math.isfinite(number) else math.nan
+    return float(zlib.crc32(text.encode()) % CATEGORY_NUMBERS) if text else math.nan
+
+
 def _of_text(texts: Sequence[str]) -> Iterator[Array]:
     lengths = np.array([len(text) for text in texts], dtype=np.float64)
     yield lengths
@@ -191,7 +207,13 @@ def _of_text(texts: Sequence[str]) -> Iterator[Array]:
         yield found / np.maximum(lengths, 1)
 
 
+def _present(values: Array) -> Array:
+    """Return the values that are not missing."""
+    return values[~np.isnan(values)]
+
+
 def _distribution(name: str, values: Array, edges: int) -> Distribution:
+    values = _present(values) if _present(values).size else np.zeros(1)  # a column of gaps alone
     levels = np.arange(1, edges + 1) / edges
     # Quantiles that are values themselves: whole numbers and repeated values keep their own bins.
     cuts = np.unique(np.quantile(values, levels, method="inverted_cdf"))

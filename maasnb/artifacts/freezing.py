@@ -189,9 +189,9 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
     golden = _golden(run)
     raw, expected = golden[INPUT_NAME], golden[run.task.output_name]
     exported = run.backend.export(run.model, run.task, run.data.recipe.inputs(raw))
-    signature = Signature(
-        inputs=(_tensor(INPUT_NAME, raw),), outputs=(_tensor(run.task.output_name, expected),)
-    )
+    gaps = run.data.recipe.fills and raw.dtype.kind == "f"
+    taken = dataclasses.replace(_tensor(INPUT_NAME, raw), gaps=gaps)
+    signature = Signature(inputs=(taken,), outputs=(_tensor(run.task.output_name, expected),))
     provenance = _provenance(run, exported.missing)
     summary = _summary(run)
     facts = _facts(run, name, signature, provenance, summary)
@@ -268,7 +268,7 @@ def _storable(array: Array) -> Array:
     """Return an array that safetensors can hold: texts as their packed bytes."""
     if array.dtype.kind != "O":
         return array
-    return np.frombuffer(packed_texts(array.tolist()), np.uint8)
+    return np.frombuffer(packed_texts(array.reshape(-1)), np.uint8)
 
 
 def _generation(run: PublishableRun) -> dict[str, Any] | None:

@@ -113,6 +113,15 @@ class Manifest:
         """Return the tensor that the model takes."""
         return self.signature.inputs[0]
 
+    def check(self, inputs: Mapping[str, Any]) -> None:
+        """Pass if the recipe can read raw inputs that fit the signature.
+
+        Raises:
+            DataError: a text stands where a number was expected, or a number is missing.
+        """
+        if self.recipe.raw == "rows":
+            self.recipe.check(inputs[self.input.name])
+
     @property
     def output(self) -> Tensor:
         """Return the tensor that the model returns."""
@@ -274,11 +283,12 @@ def _read(data: object) -> Manifest:
         raise ArtifactError(message)
     _fields(data, REQUIRED, OPTIONAL)
     framework = _fields(data["framework"], ("name", "version"))
+    recipe = Recipe.from_json(data["recipe"])
     return Manifest(
         name=check_name(_text(data["name"])),
         framework=Framework(name=_text(framework["name"]), version=_text(framework["version"])),
-        signature=_signature(data["signature"]),
-        recipe=Recipe.from_json(data["recipe"]),
+        signature=_fitting(_signature(data["signature"]), recipe),
+        recipe=recipe,
         task=_task(data["task"]),
         metrics=_metrics(data["metrics"]),
         provenance=_mapping(data["provenance"]),
@@ -287,7 +297,7 @@ def _read(data: object) -> Manifest:
         golden=_blob(data["golden"]),
         card=_blob(data["card"], LARGEST_TEXT_BYTES) if "card" in data else None,
         summary=_blob(data["summary"], LARGEST_TEXT_BYTES) if "summary" in data else None,
-        generation=_generation(data),
+        generation=_generation(data, recipe),
     )
 
 
@@ -370,11 +380,20 @@ def _task(value: object) -> Task:
     return task
 
 
-def _generation(data: Mapping[str, Any]) -> dict[str, Any] | None:
+def _fitting(signature: Signature, recipe: Recipe) -> Signature:
+    """Return the signature, knowing of gaps, if its input is one that the recipe takes."""
+    tensor = signature.inputs[0]
+    texts = tensor.datatype == "BYTES"
+    axes = {"text": 1, "rows": 2}.get(recipe.raw, len(tensor.shape))
+    if texts != (recipe.raw != "numbers") or len(tensor.shape) != axes:
+        raise _expected("an input that the recipe takes", tensor.to_json())
+    gaps = recipe.fills and tensor.dtype.kind == "f"
+    return dataclasses.replace(signature, inputs=(dataclasses.replace(tensor, gaps=gaps),))
+
+
+def _generation(data: Mapping[str, Any], recipe: Recipe) -> dict[str, Any] | None:
     """Return what makes a model one that writes, if that fits the rest of the manifest."""
-    text, signature = Recipe.from_json(data["recipe"]).text, _signature(data["signature"])
-    if (text is not None) != (signature.inputs[0].datatype == "BYTES"):
-        raise _expected("an input that the recipe takes", signature.inputs[0].datatype)
+    text, signature = recipe.text, _signature(data["signature"])
     if data.get("generation") is None:
         return None
     value, shape = _mapping(data["generation"]), signature.outputs[0].shape

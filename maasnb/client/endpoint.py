@@ -4,10 +4,11 @@ It works with any server of the Open Inference Protocol V2; labels, versions and
 where the server's metadata has maasnb's parameters.
 """
 
+import dataclasses
 import json
 import math
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from maasnb.client.messages import infer_answer, infer_request
 from maasnb.client.operations import Operations
 from maasnb.client.statistics import fetch_stats
 from maasnb.client.streaming import Writer
+from maasnb.datasets.frames import arranged
 from maasnb.datasets.text import as_texts
 from maasnb.errors import (
     DataError,
@@ -31,7 +33,7 @@ from maasnb.errors import (
     unknown_name,
 )
 from maasnb.tables import aligned
-from maasnb.tensors import Signature, Tensor
+from maasnb.tensors import Signature, Tensor, plain_numbers
 
 __all__ = ["Array", "Endpoint", "fitting"]
 
@@ -53,6 +55,7 @@ class Endpoint(Operations, Writer):
             call: that of the alias `prod`, else the newest.
         signature: the tensors that it takes and returns.
         labels: the classes' names; empty where it has none.
+        features: the names of a table's columns; empty where the server does not say them.
         metadata: what the server says about the model.
         remark: what publishing it led to, in words; empty for nothing special.
     """
@@ -77,7 +80,10 @@ class Endpoint(Operations, Writer):
         parameters = metadata.get("parameters")
         self._parameters: dict[str, Any] = parameters if isinstance(parameters, dict) else {}
         try:
-            self.signature = Signature.from_json(metadata)
+            signature = Signature.from_json(metadata)
+            gaps = self._parameters.get("gaps") is True
+            inputs = tuple(dataclasses.replace(each, gaps=gaps) for each in signature.inputs)
+            self.signature = dataclasses.replace(signature, inputs=inputs)
         except (KeyError, TypeError, ValueError, MaasError) as error:
             message = (
                 f"The server's metadata of the model {name!r} cannot be used ({error}); expected "
@@ -85,6 +91,7 @@ class Endpoint(Operations, Writer):
             )
             raise EndpointError(message) from error
         self.labels: tuple[str, ...] = tuple(map(str, self._parameters.get("labels") or ()))
+        self.features: tuple[str, ...] = tuple(map(str, self._parameters.get("features") or ()))
 
     @classmethod
     def open(
@@ -262,10 +269,7 @@ class Endpoint(Operations, Writer):
         nothing = "" if tensor.datatype == "BYTES" else 0
         example = self._parameters.get("example") or [nothing] * math.prod(shape)
         values = np.asarray(example, dtype=tensor.dtype)
-        # The shortest decimals of each number: 0.3, not 0.30000001192092896.
-        data = (
-            [float(str(each)) for each in values] if values.dtype.kind == "f" else values.tolist()
-        )
+        data = plain_numbers(values)
         inputs = [{"name": tensor.name, "datatype": tensor.datatype, "shape": shape, "data": data}]
         body = json.dumps({"inputs": inputs}, separators=(",", ":"))
         lines = [
@@ -322,7 +326,7 @@ class Endpoint(Operations, Writer):
             DataError: they are no finite numbers of the model's datatype.
         """
         tensor = self.signature.inputs[0]
-        array = fitting(x, tensor)
+        array = fitting(x, tensor, self.features)
         rows = max(1, NUMBERS_A_REQUEST // max(1, math.prod(array.shape[1:])))
         path = f"{_path(self.name, self.version)}/infer"
         for start in range(0, len(array), rows):
@@ -369,11 +373,21 @@ def _unknown(
     return unknown_name(f"version of the model {name!r} called", str(version), known[name], hint)
 
 
-def fitting(x: ArrayLike, tensor: Tensor) -> Array:
-    """Return raw examples as the array that the model takes."""
+def fitting(x: Any, tensor: Tensor, features: Sequence[str] = ()) -> Array:  # noqa: ANN401 - likewise
+    """Return raw examples as the array that the model takes.
+
+    Args:
+        x: raw examples: an array, a table, or a dictionary of one row.
+        tensor: what the model takes.
+        features: the names of a table's columns, in order.
+    """
+    names = tuple(map(str, features))
     if tensor.datatype == "BYTES":
-        return np.array(as_texts(x), dtype=object)
-    array = np.asarray(x)
+        if len(tensor.shape) != 2:
+            return np.array(as_texts(x), dtype=object)
+        width = tensor.shape[1]
+        return arranged(x, names if len(names) == width else ("",) * width, texts=True)
+    array = np.asarray(arranged(x, names, texts=False) if names else x)
     if array.dtype.kind not in "biuf":
         message = f"x holds {array.dtype} values; expected numbers, {tensor.datatype}."
         raise DataError(message)
@@ -387,7 +401,9 @@ def fitting(x: ArrayLike, tensor: Tensor) -> Array:
             f"example [{single}]. Give raw examples, as the model's data has them."
         )
         raise ShapeError(message)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not (
+        np.isfinite(array).all() or (tensor.gaps and not np.isinf(array).any())
+    ):
         rows = np.unique(np.argwhere(~np.isfinite(array))[:, 0])[:5].tolist()
         message = f"x holds NaN or infinite values, in the rows {rows}; expected finite numbers."
         raise DataError(message)
@@ -400,7 +416,7 @@ def _cast(array: Array, tensor: Tensor) -> Array:
         return array
     with np.errstate(all="ignore"):
         cast = array.astype(tensor.dtype)
-    kept = np.isfinite(cast).all() if tensor.dtype.kind == "f" else np.array_equal(cast, array)
+    kept = not np.isinf(cast).any() if tensor.dtype.kind == "f" else np.array_equal(cast, array)
     if not kept:
         message = (
             f"x holds {array.dtype} values that {tensor.datatype} cannot hold; expected values of "

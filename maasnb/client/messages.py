@@ -30,7 +30,10 @@ def infer_request(array: Array, tensor: Tensor, *, binary: bool) -> tuple[bytes,
         "shape": list(array.shape),
     }
     if not binary:
-        body = {"inputs": [{**told, "data": array.reshape(-1).tolist()}]}
+        data = array.reshape(-1).tolist()
+        if tensor.gaps:
+            data = [None if each != each else each for each in data]
+        body = {"inputs": [{**told, "data": data}]}
         return _json(body), {"content-type": "application/json"}
     content = packed(array)
     told["parameters"] = {"binary_data_size": len(content)}

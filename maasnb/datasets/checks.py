@@ -36,6 +36,8 @@ def as_inputs(
     x: Any,  # noqa: ANN401 - any array-like
     features: Sequence[str] | None,
     way_out: str = "keep = {keep}; mb.data(x[keep], y[keep])",
+    *,
+    gaps: bool = False,
 ) -> Array:
     """Return inputs [n, ...] as an array of numbers.
 
@@ -43,6 +45,7 @@ def as_inputs(
         x: inputs [n, ...].
         features: the columns' names, for messages; None for numbers.
         way_out: the code to type where rows must be left out; `{keep}` stands for their choice.
+        gaps: whether values may be missing (NaN), because a step of the recipe fills them.
 
     Raises:
         DataError: there are none, they are no numbers, or some are NaN or infinite (names the
@@ -68,7 +71,8 @@ def as_inputs(
             f"{columns.shape[1]} values; expected one name a value."
         )
         raise DataError(message)
-    _check_finite(columns, features, way_out.format(keep=_finite_rows("x", array)))
+    if not (gaps and array.dtype.kind == "f" and not np.isinf(columns).any()):
+        _check_finite(columns, features, way_out.format(keep=_finite_rows("x", array)))
     return columns if array.ndim == 1 else array
 
 
@@ -76,6 +80,8 @@ def as_parts(
     x: Any,  # noqa: ANN401 - any array-like, or a tuple or dictionary of them
     features: Sequence[str] | None = None,
     what: str = "x",
+    *,
+    gaps: bool = False,
 ) -> Parts:
     """Return inputs of one part or of several, each an array of finite numbers with as many rows.
 
@@ -83,12 +89,13 @@ def as_parts(
         x: inputs [n, ...]; a dictionary or a tuple of arrays for a model with several inputs.
         features: the columns' names, for one part only.
         what: what the person calls it.
+        gaps: whether values of one part may be missing.
 
     Raises:
         DataError: as `as_inputs`; or the parts have different numbers of examples.
     """
     if not is_parts(x):
-        return as_inputs(x, features)
+        return as_inputs(x, features, gaps=gaps)
     parts = mapped(lambda part: part, x)
     if not parts:
         message = f"{what} has no parts; expected at least one array [n, ...]."
@@ -193,6 +200,11 @@ def _check_finite(columns: Array, features: Sequence[str] | None, way_out: str) 
     message = (
         f"The inputs hold NaN or infinities in {bad.any(axis=1).sum()} of {len(bad)} examples; "
         f"columns (how many): {_some(shown)}. Leave those rows out: {way_out}"
+        + (
+            ', or fill the gaps: prep=[mb.impute("median")]'
+            if columns.dtype.kind == "f" and not np.isinf(columns).any()
+            else ""
+        )
     )
     raise DataError(message)
 

@@ -1,4 +1,4 @@
-"""The verb `data`: arrays, a text or a named data set, checked, split, and prepared by a recipe.
+"""The verb `data`: arrays, tables, texts or a named data set, checked, split, and prepared.
 
 The recipe is fitted on the training split alone; the other splits are prepared with its numbers. A
 text is cut into windows, whose targets are the tokens that come next; its splits follow each other.
@@ -7,17 +7,20 @@ text is cut into windows, whose targets are the tokens that come next; its split
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.checks import as_parts, as_seed, as_targets, is_parts
+from maasnb.datasets.checks import as_seed, as_targets
+from maasnb.datasets.examples import as_examples, as_steps
+from maasnb.datasets.frames import is_csv, is_table
 from maasnb.datasets.recipes import Recipe, Step, chars, fit_recipe
 from maasnb.datasets.sources import DATASETS, load_source
 from maasnb.datasets.splits import Data, Split, feature_names, fingerprint, prepare
 from maasnb.datasets.streaming import data_of_stream
 from maasnb.datasets.streams import is_stream
-from maasnb.datasets.text import TextStep, visible
+from maasnb.datasets.text import TextStep, checked_text, visible
 from maasnb.errors import DataError, OptionError, missing_package
 from maasnb.parts import Parts, count, taken
 from maasnb.tasks import Kind
@@ -27,10 +30,11 @@ __all__ = ["Data", "Split", "data"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 LONGEST_NAME = 100  # a longer string is no name of a data set
+_SHOWN = 8
 
 
 def data(
-    x: Any,  # noqa: ANN401 - anything that NumPy takes as an array, or a name
+    x: Any,  # noqa: ANN401 - anything that NumPy takes as an array, a table, or a name
     y: Any = None,  # noqa: ANN401 - likewise
     *,
     split: Sequence[float] = (0.8, 0.1, 0.1),
@@ -46,12 +50,15 @@ def data(
 
     Args:
         x: the name of a data set (`"digits"`), inputs [n, ...] of numbers, a dictionary or a tuple
-            of them, or a stream of batches: a loader, a generator, or a function that makes one;
-            or a text, for a model that says which character comes next.
-        y: targets of arrays: classes [n] (integers, strings, booleans) or [n, positions], or values
-            [n] or [n, outputs], or a dictionary or a tuple for a loss of your own.
+            of them; a table of pandas, polars or Arrow, or the path of a CSV file; texts [n]; a
+            stream of batches: a loader, a generator, or a function that makes one; or one text,
+            for a model that says which character comes next.
+        y: targets: classes [n] (integers, strings, booleans) or [n, positions], or values [n] or
+            [n, outputs], or a dictionary or a tuple for a loss of your own; of a table also the
+            name of a column.
         split: the parts for train, validation and test; they add up to 1.
-        prep: the steps of the recipe; by default those of a named data set, none for arrays.
+        prep: the steps of the recipe; by default those of a named data set; for texts tfidf, for a
+            table with texts impute, standardize and one_hot; none for numbers.
         labels: the classes' names in order; by default the classes that occur.
         features: the columns' names; by default their numbers.
         kind: classification or regression; by default floats are regression, all else classes.
@@ -68,11 +75,13 @@ def data(
         OptionError: the split, the recipe or the seed cannot be used.
     """
     given = _Given(x=x, y=y, prep=prep, labels=labels, features=features, kind=kind)
-    if isinstance(x, str) and not _is_text(x, prep):
+    if is_csv(x):
+        name = name or Path(x).stem
+    elif isinstance(x, str) and not _is_text(x, prep):
         given, name = _from_source(x, given), name or x
-    if isinstance(given.x, str):
+    if isinstance(given.x, str) and not is_csv(given.x):
         return _data_of_text(given, split, as_seed(seed), name or "text")
-    if is_stream(given.x):
+    if is_stream(given.x) and not is_table(given.x):
         if y is not None or prep:
             what = "prep=" if y is None else "y="
             message = f"{what} is for arrays; a stream gives prepared pairs. Type: yield x, y"
@@ -131,7 +140,7 @@ def _is_text(x: str, prep: Sequence[Step] | None) -> bool:
 def _data_of_text(given: _Given, split: Sequence[float], seed: int, name: str) -> Data:
     """Return windows of a text, each with the tokens that come next as its targets."""
     text, step = given.x, _text_step(given)
-    x, y = step.cut(_checked(text))
+    x, y = step.cut(checked_text(text))
     if not len(x):
         message = (
             f"The text has {len(text)} {step.unit}s; expected more than one window of {step.length}"
@@ -164,7 +173,7 @@ def _text_step(given: _Given) -> TextStep:
         if getattr(given, what) not in (None, (), "classification"):
             message = f"{what}= is not for a text, whose targets are the characters that come next."
             raise OptionError(message)
-    steps = _as_steps(given.prep) or (chars(),)
+    steps = as_steps(given.prep) or (chars(),)
     if len(steps) != 1 or not isinstance(steps[0], TextStep):
         names = ", ".join(getattr(step, "kind", repr(step)) for step in steps)
         message = f"The recipe of a text is one step, not {names}. Type: prep=[mb.chars(64)]"
@@ -172,34 +181,12 @@ def _text_step(given: _Given) -> TextStep:
     return steps[0]
 
 
-def _checked(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        message = (
-            f"The text has no character at position {error.start}, but half of one "
-            f"({text[error.start]!r}); it was read in a wrong encoding. Type: "
-            'open(path, encoding="utf-8").read()'
-        )
-        raise DataError(message) from error
-    return text
-
-
 def _split_and_prepare(given: _Given, split: Sequence[float], seed: int, name: str) -> Data:
-    if given.y is None:
-        message = "There are inputs but no targets. Type: mb.data(x, y)"
-        raise DataError(message)
-    inputs = as_parts(given.x, given.features)
-    targets, kind, labels = as_targets(given.y, count(inputs), given.kind, given.labels)
+    found = as_examples(given.x, given.y, given.prep, given.features)
+    inputs = found.x
+    targets, kind, labels = as_targets(found.y, count(inputs), given.kind, given.labels)
     parts = _split(targets, split, kind, seed)
-    steps = _as_steps(given.prep)
-    if steps and (is_parts(inputs) or is_parts(targets)):
-        message = (
-            "prep= is for inputs and targets of one part; prepare each part before, or leave prep= "
-            "out."
-        )
-        raise OptionError(message)
-    recipe = fit_recipe(steps, taken(inputs, parts[0]), taken(targets, parts[0]))
+    recipe = fit_recipe(found.steps, taken(inputs, parts[0]), taken(targets, parts[0]))
     train, validation, test = (prepare(inputs, targets, rows, recipe) for rows in parts)
     return Data(
         name=name,
@@ -209,17 +196,29 @@ def _split_and_prepare(given: _Given, split: Sequence[float], seed: int, name: s
         test=test,
         recipe=recipe,
         labels=labels,
-        features=feature_names(given.features, inputs),
+        features=feature_names(found.features, inputs),
         seed=seed,
         fingerprint=fingerprint(inputs, targets, parts, recipe),
+        notes=(*found.notes, *_notes(targets, parts, kind, labels)),
     )
 
 
-def _as_steps(prep: Sequence[Step] | None) -> tuple[Step, ...]:
-    if isinstance(prep, Step | str) or not isinstance(prep, Sequence | None):
-        message = f"prep={prep!r} is no list of steps. Type: prep=[mb.standardize()]"
-        raise OptionError(message)
-    return tuple(prep or ())
+def _notes(
+    targets: Parts, parts: tuple[Array, ...], kind: Kind, labels: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return what a person should know of the split, in words."""
+    if kind != "classification" or targets.ndim != 1:
+        return ()
+    counts = [np.bincount(targets[rows], minlength=len(labels)) for rows in parts]
+    unseen = [
+        f"{label} ({rest})"
+        for label, learnt, rest in zip(labels, counts[0], sum(counts[1:]), strict=True)
+        if rest and not learnt
+    ]
+    if not unseen:
+        return ()
+    shown = ", ".join(unseen[:_SHOWN]) + (" ..." if len(unseen) > _SHOWN else "")
+    return (f"no training example of {shown}: no model can learn it; give more, or another seed",)
 
 
 def _split(targets: Parts, split: Sequence[float], kind: Kind, seed: int) -> tuple[Array, ...]:

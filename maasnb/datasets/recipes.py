@@ -6,62 +6,51 @@ fitting needs scikit-learn.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from maasnb.datasets.steps import Step
+from maasnb.datasets.bags import Bag, Bow, TfIdf
+from maasnb.datasets.columns import Columns
+from maasnb.datasets.scaling import Impute, MinMax, Standardize, checked_names, moments
+from maasnb.datasets.steps import Raw, Step
+from maasnb.datasets.tabular import Clean, OneHot, Table
 from maasnb.datasets.text import Chars, TextStep
-from maasnb.errors import OptionError, ShapeError, missing_package, unknown_name
+from maasnb.datasets.tokens import Tokens, Unit
+from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import Parts, mapped
 
 __all__ = [
     "STEPS",
+    "Bag",
+    "Bow",
     "Chars",
+    "Clean",
+    "Impute",
+    "MinMax",
+    "OneHot",
     "Recipe",
     "Standardize",
     "StandardizeTarget",
     "Step",
+    "Table",
+    "TfIdf",
+    "Tokens",
+    "bow",
     "chars",
+    "clean",
     "fit_recipe",
+    "impute",
+    "minmax",
+    "one_hot",
     "standardize",
     "standardize_target",
+    "tfidf",
+    "tokens",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Standardize(Step):
-    """Give each column mean 0 and standard deviation 1; a constant column becomes 0.
-
-    Attributes:
-        mean: the mean of each column of the training split.
-        scale: the standard deviation of each column, 1 for a constant one.
-    """
-
-    kind: ClassVar[str] = "standardize"
-
-    mean: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
-
-    def fit(self, x: Array, y: Array) -> "Standardize":  # noqa: ARG002 - the steps' common form
-        """Learn the mean and the standard deviation of each column."""
-        return Standardize(*_moments(x.reshape(len(x), -1)))
-
-    def inputs(self, x: Array) -> Array:
-        """Subtract the mean and divide by the scale, in float64."""
-        # Not reshape(len(x), -1): no examples at all must pass too.
-        flat = np.asarray(x, dtype=np.float64).reshape(len(x), math.prod(x.shape[1:]))
-        if flat.shape[1] != len(self.mean):
-            message = (
-                f"Each example has {flat.shape[1]} values, but the recipe was fitted on "
-                f"{len(self.mean)}. Give examples of the shape that the model was trained on."
-            )
-            raise ShapeError(message)
-        return ((flat - np.array(self.mean)) / np.array(self.scale)).reshape(x.shape)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +74,7 @@ class StandardizeTarget(Step):
                 "standardize_target() is for regression, but the targets are classes. Leave it out."
             )
             raise OptionError(message)
-        return StandardizeTarget(*_moments(y))
+        return StandardizeTarget(*moments(y))
 
     def targets(self, y: Array) -> Array:
         """Subtract the mean and divide by the scale."""
@@ -96,7 +85,11 @@ class StandardizeTarget(Step):
         return outputs * np.array(self.scale) + np.array(self.mean)
 
 
-STEPS: dict[str, type[Step]] = {each.kind: each for each in (Chars, Standardize, StandardizeTarget)}
+_KINDS = (
+    Bow, Chars, Impute, MinMax, OneHot, Standardize, StandardizeTarget, Table, TfIdf, Tokens,
+)  # fmt: skip
+STEPS: dict[str, type[Step]] = {each.kind: each for each in _KINDS}
+"""What a fitted recipe can hold, by name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,9 +100,43 @@ class Recipe:
 
     @property
     def text(self) -> TextStep | None:
-        """Return the step that turns text into tokens; None where examples are numbers."""
+        """Return the step whose tokens can be made text again, so that a model can write."""
         first = self.steps[0] if self.steps else None
         return first if isinstance(first, TextStep) else None
+
+    @property
+    def raw(self) -> Raw:
+        """Return what raw examples are: numbers, texts, or rows of texts."""
+        first = self.steps[0] if self.steps else None
+        if isinstance(first, Table):
+            return "rows" if first.texts else "numbers"
+        return "text" if first is not None and first.reads_text else "numbers"
+
+    @property
+    def fills(self) -> bool:
+        """Say whether values may be missing in raw examples."""
+        return any(step.fills for step in self.steps)
+
+    def check(self, x: Array) -> None:
+        """Pass if rows of texts can be read.
+
+        Raises:
+            ShapeError: there are more or fewer columns than the recipe was fitted on.
+            DataError: a text stands where a number was expected, or a number is missing.
+        """
+        first = self.steps[0] if self.steps else None
+        if not isinstance(first, Table):
+            return
+        columns = first.inputs(x)
+        for name in () if self.fills else columns.numbers:
+            gaps = np.flatnonzero(np.isnan(columns.parts[name]))
+            if len(gaps):
+                message = (
+                    f"The column {name!r:.80} has no value in row {gaps[0] + 1}; expected a "
+                    "number. The model was trained without gaps; for one that fills them type: "
+                    'prep=[mb.impute("median"), ...]'
+                )
+                raise DataError(message)
 
     def inputs(self, x: Parts) -> Parts:
         """Return prepared inputs [n, ...] for raw examples [n, ...], of one part or of several.
@@ -118,7 +145,7 @@ class Recipe:
         """
         for step in self.steps:
             x = step.inputs(x)
-        return mapped(_plain, x)
+        return mapped(_plain, x.joined() if isinstance(x, Columns) else x)
 
     def targets(self, y: Parts) -> Parts:
         """Return the targets that the model is trained on; classes pass unchanged."""
@@ -146,14 +173,27 @@ class Recipe:
 
         Raises:
             UnknownNameError: a step's kind is not known (a newer version may have written it).
+            ValueError: the steps are in an order in which none can work.
         """
-        steps = []
+        steps: list[Step] = []
         for fields in data:
             if fields["step"] not in STEPS:
                 raise unknown_name("recipe step", str(fields["step"]), STEPS)
             rest = {name: value for name, value in fields.items() if name != "step"}
             steps.append(STEPS[fields["step"]].from_json(rest))
+        _check_order(steps)
         return cls(tuple(steps))
+
+
+def _check_order(steps: Sequence[Step]) -> None:
+    for place, step in enumerate(steps):
+        in_table = bool(place) and isinstance(steps[0], Table)
+        wrong = isinstance(step, Table) or (
+            step.reads_text and not (in_table and isinstance(step, Bag))
+        )
+        if place and wrong:
+            message = f"expected the step {step.kind!r} as the first"
+            raise ValueError(message)
 
 
 def _plain(part: Array) -> Array:
@@ -161,14 +201,16 @@ def _plain(part: Array) -> Array:
     return np.ascontiguousarray(part, dtype=np.int32 if whole else np.float32)
 
 
-def standardize() -> Step:
-    """Give each column mean 0 and standard deviation 1, learnt from the training split."""
-    return Standardize()
+def bow(vocab: int = 2000, ngrams: Sequence[int] | None = None, column: str = "") -> Step:
+    """Count how often each word or phrase stands in a text.
 
-
-def standardize_target() -> Step:
-    """Train a regression on standardised targets; predictions come back in their own unit."""
-    return StandardizeTarget()
+    Args:
+        vocab: how many at most; the most frequent of the training texts are taken.
+        ngrams: the shortest and the longest phrase, in words; by default single words, and in
+            scripts without spaces (as Chinese) single characters and pairs.
+        column: the column of a table that holds the texts; by default its only one.
+    """
+    return Bow(vocab, _pair(ngrams), column)
 
 
 def chars(length: int = 64) -> Step:
@@ -178,6 +220,80 @@ def chars(length: int = 64) -> Step:
         length: how many characters the model sees at once.
     """
     return Chars(length)
+
+
+def clean() -> Step:
+    """Leave out rows that are there twice and rows without a target, before the split."""
+    return Clean()
+
+
+def impute(value: str | float = "median", columns: Sequence[str] = ()) -> Step:
+    """Put a value in the place of each missing number.
+
+    Args:
+        value: median, mean or most_frequent of the column's training values, or a number.
+        columns: the columns of a table; by default all of numbers.
+    """
+    return Impute(value, columns=checked_names(columns, "impute"))
+
+
+def minmax(columns: Sequence[str] = ()) -> Step:
+    """Bring each column into 0 to 1 by the training split's smallest and largest value.
+
+    Args:
+        columns: the columns of a table; by default all of numbers.
+    """
+    return MinMax(columns=checked_names(columns, "minmax"))
+
+
+def one_hot(columns: Sequence[str] = ()) -> Step:
+    """Make a column of zeros and ones of each category; an unknown one has only zeros.
+
+    Args:
+        columns: the columns of a table; by default all of texts.
+    """
+    return OneHot(checked_names(columns, "one_hot"))
+
+
+def standardize(columns: Sequence[str] = ()) -> Step:
+    """Give each column mean 0 and standard deviation 1, learnt from the training split.
+
+    Args:
+        columns: the columns of a table; by default all of numbers.
+    """
+    return Standardize(columns=checked_names(columns, "standardize"))
+
+
+def standardize_target() -> Step:
+    """Train a regression on standardised targets; predictions come back in their own unit."""
+    return StandardizeTarget()
+
+
+def tfidf(vocab: int = 2000, ngrams: Sequence[int] | None = None, column: str = "") -> Step:
+    """Count words or phrases, a rare one more than a common one, as scikit-learn does.
+
+    Args:
+        vocab: how many at most; the most frequent of the training texts are taken.
+        ngrams: as in `bow`.
+        column: as in `bow`.
+    """
+    return TfIdf(vocab, _pair(ngrams), column)
+
+
+def tokens(vocab: int = 2000, length: int | None = None, unit: Unit = "word") -> Step:
+    """Turn labelled texts into tokens in their order, padded to one length.
+
+    Args:
+        vocab: how many tokens at most, padding (0) and unknown (1) among them: so many an `Embed`
+            must have.
+        length: how many the model sees; by default as many as 95 % of the training texts have.
+        unit: word, character, or byte_pair, which needs the package `tokenizers` to learn.
+    """
+    return Tokens(vocab, length, unit)
+
+
+def _pair(ngrams: Sequence[int] | None) -> Any:  # noqa: ANN401 - checked by the step
+    return tuple(ngrams) if isinstance(ngrams, list | tuple) else ngrams
 
 
 def fit_recipe(steps: Sequence[Step], x: Array, y: Array) -> Recipe:
@@ -196,14 +312,11 @@ def fit_recipe(steps: Sequence[Step], x: Array, y: Array) -> Recipe:
         ready = step.fit(x, y)
         x, y = ready.inputs(x), ready.targets(y)
         fitted.append(ready)
+    if isinstance(x, Columns) and x.texts:
+        message = (
+            f"The column {x.texts[0]!r} holds texts, and no step of the recipe makes numbers of "
+            f"them. Type: prep=[..., mb.one_hot()], or mb.tfidf(column={x.texts[0]!r}) for "
+            "longer texts"
+        )
+        raise OptionError(message)
     return Recipe(tuple(fitted))
-
-
-def _moments(columns: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    try:
-        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - only fitting needs it
-    except ImportError as error:
-        raise missing_package("Fitting a recipe", "sklearn", "notebook") from error
-    scaler = StandardScaler().fit(columns.astype(np.float64))
-    mean, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
-    return tuple(mean.tolist()), tuple(scale.tolist())

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.recipes import Step, chars, standardize, standardize_target
+from maasnb.datasets.recipes import Step, chars, standardize, standardize_target, tfidf
+from maasnb.datasets.sentences import made_sentences, manual_sentences
 from maasnb.errors import missing_package, unknown_name
 from maasnb.tasks import Kind
 
@@ -22,8 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Source:
     """Hold a named data set as it is, and the recipe that suits it; a text has no targets."""
 
-    x: Array | str
-    y: Array | None
+    x: Array | list[str] | str
+    y: Array | list[str] | None
     kind: Kind
     labels: tuple[str, ...]
     features: tuple[str, ...]
@@ -85,10 +86,34 @@ def _topics() -> Source:
     )
 
 
+def _labelled(sentences: tuple[list[str], list[str]]) -> Source:
+    texts, labels = sentences
+    return Source(
+        x=texts,
+        y=labels,
+        kind="classification",
+        labels=tuple(sorted(set(labels))),
+        features=("text",),
+        prep=(tfidf(),),
+    )
+
+
 _SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
     "breast_cancer": ("569 tumours, 30 measures each; malignant or benign", _breast_cancer),
     "diabetes": ("442 patients, 10 measures each; disease progression after a year", _diabetes),
     "digits": ("1,797 handwritten digits, 8 x 8 pixels; 10 classes", _digits),
+    "manual": (
+        "sentences of Python's manual; on containers, objects, statements or strings",
+        lambda: _labelled(manual_sentences()),
+    ),
+    "sentiment_en": (
+        "2,000 made sentences in English, a toy; negative or positive",
+        lambda: _labelled(made_sentences("en")),
+    ),
+    "sentiment_zh": (
+        "2,000 made sentences in Chinese, a toy; negative or positive",
+        lambda: _labelled(made_sentences("zh")),
+    ),
     "topics": ("Python's own help, about 465,000 characters of English, to write more of", _topics),
 }
 

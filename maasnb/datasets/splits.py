@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from maasnb.datasets.checks import is_parts
-from maasnb.datasets.recipes import Recipe
+from maasnb.datasets.recipes import Bag, Recipe, Table, Tokens
 from maasnb.datasets.streams import Stream
+from maasnb.datasets.text import TextStep
 from maasnb.errors import DataError
 from maasnb.parts import Parts, count, leaves, mapped, named, taken
 from maasnb.tasks import Kind
@@ -60,6 +61,7 @@ class Data:
         seed: fixes the split.
         fingerprint: sha256 of the arrays and of the split, so that two equal data sets can be told.
         stream: where the batches come from, if they come one after the other; else None.
+        notes: what was done to the rows, or is odd about the split, in words.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Data:
     seed: int
     fingerprint: str
     stream: Stream | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -107,22 +110,32 @@ class Data:
             ("examples", sizes),
             *self._inputs_in_words(),
             ("targets", self._targets_in_words()),
-            ("recipe", ", ".join(step.kind for step in self.recipe.steps) or "none"),
+            ("recipe", ", ".join(self._steps_in_words()) or "none"),
+            *(("note", note) for note in self.notes),
         ]
         return tuple(rows)
 
+    def _steps_in_words(self) -> list[str]:
+        return [step.kind for step in self.recipe.steps if not isinstance(step, Table)]
+
     def _inputs_in_words(self) -> list[tuple[str, str]]:
-        text = self.recipe.text
-        if text is not None:
-            return [("inputs", f"text, {text.length} {text.unit}s at once")]
+        words = inputs_in_words(self.recipe)
+        if words:
+            return [("inputs", words)]
         return [
             (what.replace("x", "inputs", 1), _outline(x)) for what, x in named(self.train.x, "x")
         ]
 
+    @property
+    def _writes(self) -> bool:
+        """Say whether the targets are the tokens that come next in a text."""
+        text = self.recipe.text
+        return text is not None and self.positions == (text.length,)
+
     def _targets_in_words(self) -> str:
-        if self.recipe.text is not None:
-            known = len(self.recipe.text.vocabulary)
-            return f"the {self.recipe.text.unit} that comes next, one of {known}"
+        text = self.recipe.text
+        if text is not None and self._writes:
+            return f"the {text.unit} that comes next, one of {len(text.vocabulary)}"
         if self.kind == "own":
             return ", ".join(f"{name} {_outline(y)}" for name, y in named(self.train.y, "y"))
         if self.kind == "regression":
@@ -142,6 +155,22 @@ class Data:
         return f"Data {self.name!r}: {self.kind}\n{rows}"
 
     __repr__ = __str__
+
+
+def inputs_in_words(recipe: Recipe) -> str:
+    """Return what texts and tables are, in words; empty for plain numbers."""
+    first = recipe.steps[0] if recipe.steps else None
+    if isinstance(first, TextStep):
+        return f"text, {first.length} {first.unit}s at once"
+    if isinstance(first, Tokens):
+        unit = first.unit.replace("_", " ")
+        return f"text, {first.length} {unit}s at once, {len(first.vocabulary)} known"
+    if isinstance(first, Bag):
+        return f"text, {len(first.vocabulary)} terms counted"
+    if isinstance(first, Table) and first.texts:
+        numbers = len(first.columns) - len(first.texts)
+        return f"{len(first.columns)} columns: {numbers} of numbers, {len(first.texts)} of texts"
+    return ""
 
 
 def _outline(array: Array) -> str:

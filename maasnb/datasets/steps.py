@@ -2,26 +2,35 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-__all__ = ["Array", "Step"]
+__all__ = ["Array", "Raw", "Step"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Raw = Literal["numbers", "text", "rows"]
+"""What raw examples are: numbers [n, ...], texts [n], or a table's rows of texts [n, columns]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """Be the parent of all steps of a recipe; a step without numbers is not fitted yet."""
+    """Be the parent of all steps of a recipe; a step without numbers is not fitted yet.
+
+    What a step takes and returns is an array, or the columns of a table, `maasnb.datasets.columns`.
+    """
 
     kind: ClassVar[str] = "step"
+    reads_text: ClassVar[bool] = False
+    """Whether it takes texts [n], as the first step of a recipe."""
+    fills: ClassVar[bool] = False
+    """Whether it puts values in the place of missing ones."""
 
-    def fit(self, x: Array, y: Array) -> "Step":
+    def fit(self, x: Any, y: Array) -> "Step":  # noqa: ANN401 - an array or columns
         """Return the step with the numbers learnt from the training split."""
         raise NotImplementedError
 
-    def inputs(self, x: Array) -> Array:
+    def inputs(self, x: Any) -> Any:  # noqa: ANN401 - likewise
         """Turn inputs [n, ...] into prepared inputs."""
         return x
 

@@ -14,7 +14,7 @@ import numpy as np
 from maasnb.datasets.steps import Array, Step
 from maasnb.errors import DataError, OptionError
 
-__all__ = ["LONGEST", "UNKNOWN", "Chars", "TextStep", "as_texts", "visible"]
+__all__ = ["LONGEST", "UNKNOWN", "Chars", "TextStep", "as_texts", "checked_text", "visible"]
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 LONGEST = 1 << 16
@@ -31,6 +31,7 @@ class TextStep(Step):
     """
 
     unit: ClassVar[str] = "token"
+    reads_text: ClassVar[bool] = True
 
     length: int = 64
     vocabulary: tuple[str, ...] = ()
@@ -163,6 +164,24 @@ def as_texts(x: Any) -> list[str]:  # noqa: ANN401 - whatever was given
         message = f"x holds {found}; expected texts [n], because the model was trained on text."
         raise DataError(message)
     return [str(each) for each in texts]
+
+
+def checked_text(text: str, what: str = "The text") -> str:
+    """Return a text that has whole characters alone.
+
+    Raises:
+        DataError: it was read in a wrong encoding; says where.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = (
+            f"{what} has no character at position {error.start}, but half of one "
+            f"({text[error.start]!r}); it was read in a wrong encoding. Type: "
+            'open(path, encoding="utf-8").read()'
+        )
+        raise DataError(message) from error
+    return text
 
 
 def visible(token: str) -> str:

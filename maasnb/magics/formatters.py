@@ -33,12 +33,14 @@ RUN = ("maasnb.records.run", "Run")
 PANEL = ("maasnb.panels.reopening", "Panel")
 REPORT = ("maasnb.study.reports", "Report")
 
+CODE = re.compile(r"`([^`\n]+)`")
 SHAPE = re.compile(r"\d+( x \d+)+")
 WORDS = ' style="text-align:left"'
 TONES = {
     "bad": "color:var(--jp-error-color0,#b3261e);font-weight:600",
     "warn": "color:var(--jp-warn-color0,#8a5300);font-weight:600",
 }
+SOLVED = "color:var(--jp-success-color0,#1b6e3c);font-weight:600"
 
 
 def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
@@ -167,7 +169,7 @@ def _show_report(report: Any) -> None:  # noqa: ANN401 - a report
         return
     if progress.place() in ("nowhere", "terminal"):
         raise NotImplementedError  # IPython's sign for: go on with the other formatters
-    table = html_of(report)
+    table = _answer_html(report) if report.kind == "exercise" else html_of(report)
     if table and report.kind == "summary":
         table += "\n" + summary_html(report)
     bundle = {"text/plain": str(report), **({"text/html": table} if table else {})}
@@ -175,6 +177,13 @@ def _show_report(report: Any) -> None:  # noqa: ANN401 - a report
     picture = _report_picture(report)
     if picture is not None:
         display({"image/png": picture, "text/plain": f"[{report.kind}]"}, raw=True)
+
+
+def _answer_html(report: Any) -> str:  # noqa: ANN401 - the report on an exercise
+    tone = SOLVED if report["solved"] else TONES["warn"]
+    notes = [CODE.sub(r"<code>\1</code>", html.escape(note)) for note in report.notes]
+    lines = [f'<div style="{tone}">{html.escape(report.title)}</div>']
+    return "\n".join(lines + [f"<div>{note}</div>" for note in notes])
 
 
 def _show_panel(panel: Any) -> None:  # noqa: ANN401 - a panel

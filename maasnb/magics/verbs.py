@@ -31,8 +31,15 @@ def _datasets() -> tuple[str, ...]:
     return tuple(DATASETS)
 
 
+def _exercises() -> tuple[str, ...]:
+    from maasnb.exercises.checking import known_exercises  # noqa: PLC0415 - likewise
+
+    return known_exercises()
+
+
 CHOICES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "backend": lambda: tuple(sorted(BACKENDS)),
+    "exercise of check": _exercises,
     "loss": lambda: ("auto", *LOSSES),
     "optimizer": lambda: tuple(OPTIMIZERS),
     "x of data": _datasets,
@@ -209,6 +216,7 @@ _ALL = (
     Verb(name="monitor", module="maasnb.monitoring", function="monitor", binds="report"),
     Verb(name="compare", module="maasnb.study.comparison", function="compare", binds="comparison"),
     Verb(name="panel", module="maasnb.panels.reopening", function="panel"),
+    Verb(name="check", module="maasnb.exercises.checking", function="check"),
     Verb(name="runs", module="maasnb.records.listing", function="runs"),
     Verb(name="devices", module="maasnb.hardware", function="devices"),
     Verb(name="doctor", module="maasnb.diagnosis", function="doctor"),

@@ -140,11 +140,14 @@ def _words(example: Any, features: Sequence[str]) -> str:  # noqa: ANN401 - a ra
     parts = leaves(example)
     if len(parts) > 1:
         text = "; ".join(_words(part, ()) for part in parts)
-    elif np.asarray(parts[0]).dtype.kind in "OUS":
-        text = " ".join(str(each) for each in np.ravel(parts[0]))
+    elif np.ndim(parts[0]) == 0:
+        text = str(parts[0])
     else:
         example = parts[0]
-        values = [f"{float(each):.3g}" for each in np.ravel(example)[:12]]
+        values = [
+            f"{each:.30}" if isinstance(each, str) else f"{each:.3g}"
+            for each in np.ravel(example)[:12].tolist()
+        ]
         named = len(features) == np.size(example)
         pairs = zip(features, values, strict=False)
         text = ", ".join(f"{name} {value}" for name, value in pairs) if named else ", ".join(values)

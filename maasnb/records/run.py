@@ -16,6 +16,7 @@ import numpy as np
 
 from maasnb.backends.protocol import Array, Backend
 from maasnb.datasets.checks import as_inputs, as_parts
+from maasnb.datasets.frames import arranged
 from maasnb.datasets.loading import Data
 from maasnb.datasets.text import as_texts
 from maasnb.errors import DataError, MaasError, TrainingError, WorkspaceError
@@ -210,20 +211,22 @@ class Run(Steerable):
         Raises:
             DataError: the examples do not have the data's shape, or hold no finite numbers.
         """
-        expected = self.data.train.x
-        if self.data.recipe.text is not None:
+        expected, recipe = self.data.train.x, self.data.recipe
+        if recipe.raw == "text":
             inputs = np.array(as_texts(x), dtype=object)
+        elif recipe.raw == "rows":
+            inputs = arranged(x, self.data.features, texts=True)
+            recipe.check(inputs)
         elif isinstance(expected, dict | tuple):
             inputs = self._several(x, expected)
         else:
-            array = np.asarray(x)
+            array = np.asarray(arranged(x, self.data.features, texts=False))
             if array.ndim == 1 and expected.shape[1:] == (1,):
                 array = array[:, None]  # as mb.data takes a single column
             _check_shape("x", array, expected, " For one example type: x[None]")
-            inputs = as_inputs(array, self.data.features, "x = x[{keep}]")
-        prepared = self.data.recipe.inputs(inputs)
-        outputs = self.backend.predict(self.model, self.task, prepared)
-        return self.data.recipe.outputs(outputs) if self.task.outputs else outputs
+            inputs = as_inputs(array, self.data.features, "x = x[{keep}]", gaps=recipe.fills)
+        outputs = self.backend.predict(self.model, self.task, recipe.inputs(inputs))
+        return recipe.outputs(outputs) if self.task.outputs else outputs
 
     def _several(self, x: Any, expected: Parts) -> Parts:  # noqa: ANN401 - whatever was given
         """Return inputs of several parts, in the data's form."""

@@ -8,6 +8,7 @@ mean the same by a model's answer.
 import dataclasses
 import importlib
 import importlib.util
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -217,7 +218,12 @@ def _unpacked(arrays: dict[str, Array], manifest: Manifest) -> dict[str, Array]:
             except ValueError as error:
                 message = f"The golden texts cannot be read ({error}). Publish the run again."
                 raise ArtifactError(message) from error
-            arrays[tensor.name] = np.array(texts, dtype=object)
+            flat = np.empty(len(texts), dtype=object)
+            flat[:] = texts
+            width = math.prod(tensor.shape[1:])
+            if width and len(flat) % width == 0:
+                flat = flat.reshape(-1, *tensor.shape[1:])
+            arrays[tensor.name] = flat
     return arrays
 
 

@@ -53,6 +53,8 @@ async def infer(
     counts = services.counters.of(loaded.name, loaded.version)
     try:
         request = decode_infer(body, loaded.manifest.signature, json_size)
+        # Before it is in a batch with others, whom it would spoil.
+        loaded.manifest.check(request.inputs)
         batcher = loaded.batcher
         batcher.counts = counts
         arrays = batcher.at_once(request.inputs, request.rows)

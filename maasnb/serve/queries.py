@@ -126,6 +126,7 @@ def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:
             "features": manifest.provenance.get("features", []),
             "metrics": dict(manifest.metrics),
             "example": example,
+            **({"gaps": True} if manifest.input.gaps else {}),
             **(
                 {"measured_us": dict(loaded.served.measured_us)}
                 if loaded.served.measured_us

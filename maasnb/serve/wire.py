@@ -334,7 +334,7 @@ def _from_bytes(content: bytes, shape: tuple[int, ...], tensor: Tensor) -> Array
         )
         raise RequestError(message) from error
     _count(array.size, shape, tensor)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if not _holds(array, tensor):
         raise _beyond(tensor)
     return array.reshape(shape)
 
@@ -387,6 +387,8 @@ def _packer(datatype: str, count: int) -> struct.Struct:
 
 def _typed(elements: list[Any], tensor: Tensor) -> Array:
     kind = tensor.dtype.kind
+    if tensor.gaps:
+        elements = [math.nan if each is None else each for each in elements]
     accepted = {"b": {bool}, "f": NUMBERS, "O": {str}}.get(kind, {int})
     if not set(map(type, elements)) <= accepted:
         wrong = next(each for each in elements if type(each) not in accepted)
@@ -409,9 +411,16 @@ def _typed(elements: list[Any], tensor: Tensor) -> Array:
     array: Array | None = None
     with contextlib.suppress(OverflowError), np.errstate(over="ignore"):
         array = np.array(elements, dtype=tensor.dtype)
-    if array is None or (kind == "f" and not np.isfinite(array).all()):
+    if array is None or not _holds(array, tensor):
         raise _beyond(tensor)
     return array
+
+
+def _holds(array: Array, tensor: Tensor) -> bool:
+    """Say whether numbers are finite, or missing where that is allowed."""
+    if array.dtype.kind != "f":
+        return True
+    return not np.isinf(array).any() if tensor.gaps else bool(np.isfinite(array).all())
 
 
 def _beyond(tensor: Tensor) -> RequestError:

@@ -211,7 +211,10 @@ def _in_words(example: Any, features: tuple[str, ...]) -> str:  # noqa: ANN401 -
         text = " ".join(str(example).split())
         return f"{text[:57]}..." if len(text) > 60 else text
     values = np.asarray(example).ravel()
-    told = [f"{value:.4g}" for value in values[:3].tolist()]
+    told = [
+        f"{value:.30}" if isinstance(value, str) else f"{value:.4g}"
+        for value in values[:3].tolist()
+    ]
     if len(features) == len(values):
         told = [f"{name} {value}" for name, value in zip(features, told, strict=False)]
     return ", ".join(told) + (", ..." if len(values) > 3 else "")

@@ -78,7 +78,7 @@ class Report:
 
     Attributes:
         kind: what it is about: `"diagnosis"`, `"gradients"`, `"examples"`, `"summary"`,
-            `"evaluation"`, `"comparison"`, `"find_lr"` or `"monitoring"`.
+            `"evaluation"`, `"comparison"`, `"find_lr"`, `"monitoring"` or `"exercise"`.
         title: one line that says of what it is.
         columns: the table's head.
         rows: the table's cells, as text.

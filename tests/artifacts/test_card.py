@@ -39,6 +39,7 @@ def test_a_regression_and_a_jax_model_have_their_own_words():
     assert "estimates 1 value" in card.text
 
 
+@pytest.mark.coverage("D7")
 def test_the_card_says_what_it_is_of_what_data_how_good_and_where_it_ends():
     card = card_of(small_artifact())
     run = small_run()

@@ -57,7 +57,8 @@ def test_counts_are_those_of_numpys_histogram():
         (np.zeros((3, 784)), False, "statistics"),
         (np.zeros((3, 8, 8)), False, "statistics"),
         (np.zeros((3, 12), np.int64), True, "tokens"),
-        (np.array(["a", "b"], dtype=object)[:, None], False, "text"),
+        (np.array(["a", "b"], dtype=object), False, "text"),
+        (np.array(["a", "b"], dtype=object)[:, None], False, "rows"),
     ],
     ids=["table", "wide table", "image", "tokens", "text"],
 )
@@ -133,3 +134,26 @@ def test_a_summary_that_does_not_fit_together_is_refused(spoil):
 def test_bytes_that_are_no_summary_are_refused(content):
     with pytest.raises(ArtifactError, match="cannot be read"):
         Summary.from_bytes(content)
+
+
+def test_a_gap_is_counted_nowhere():
+    x = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan]])
+    first, empty = summary(x).inputs
+    assert (first.low, first.high, sum(first.counts)) == (1.0, 2.0, 2)
+    assert first.count(np.array([np.nan, 1.0])).tolist() == [1, 0, 0]
+    assert sum(empty.counts) == 1  # a column of gaps alone counts as one zero
+
+
+def test_each_column_of_a_table_with_texts_is_told_apart():
+    ages = [str(age) for age in range(20, 70)]
+    cities = ["Wien"] * 30 + ["Bern"] * 15 + [""] * 5
+    x = np.array([ages, cities], dtype=object).T
+    found = summary(x, of="rows", features=("age", "city"))
+    age, city = found.inputs
+    assert (age.name, age.low, age.high) == ("age", 20, 69)
+    assert sorted(city.counts) == [0, 15, 30]
+    unseen = np.array([["20", "Rom"], ["", "Wien"]], dtype=object)
+    ages_then, cities_then = measured(unseen, "rows")
+    assert age.count(ages_then).sum() == 1
+    assert not set(city.edges) >= set(cities_then)  # Rom is in no bin of the training cities
+    assert Summary.from_bytes(found.to_bytes()) == found

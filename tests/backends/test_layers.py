@@ -100,6 +100,7 @@ def test_every_layer_is_among_the_models():
     assert set(LAYERS.values()) <= found
 
 
+@pytest.mark.coverage("A2", "A3", "A4", "A5", "A6", "A7", "A8", backends=["torch", "jax"])
 @pytest.mark.parametrize(
     ("layers", "mode"),
     [
@@ -149,6 +150,7 @@ def outputs_of(backend, model, inputs):
         return model(as_tensors(inputs)).numpy()
 
 
+@pytest.mark.coverage("A7")
 @pytest.mark.parametrize(
     "layers",
     [

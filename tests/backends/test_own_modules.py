@@ -42,6 +42,7 @@ class FlaxNet(nnx.Module):
 MODELS = [TorchNet, lambda: FlaxNet(nnx.Rngs(0))]
 
 
+@pytest.mark.coverage("A10", backends=["torch", "jax"])
 @pytest.mark.parametrize("make", MODELS)
 def test_a_module_with_batch_norm_is_trained_in_place(make):
     model = make()

@@ -106,6 +106,7 @@ RULES = {
 }
 
 
+@pytest.mark.coverage("C1", "C2", "C5")
 @pytest.mark.parametrize("name", RULES)
 def test_fifty_steps_by_a_rule_agree_with_numpy(backend, name):
     given, step = RULES[name]
@@ -189,6 +190,7 @@ def test_a_frozen_torch_parameter_can_be_trained_again():
     assert model.dense1.weight.grad is None
 
 
+@pytest.mark.coverage("C7")
 def test_bfloat16_learns_about_the_same_with_float32_parameters(backend):
     half, losses = after(backend, SPEC, steps=60, chunk=7, rule=Rule(precision="bfloat16"))
     whole, exact = after(backend, SPEC, steps=60, chunk=7)
@@ -256,6 +258,7 @@ def own_losses(backend):
     return each, lambda out, to: each(out, to).mean()
 
 
+@pytest.mark.coverage("C6")
 @pytest.mark.parametrize("size", [30, 33])
 def test_a_loss_of_ones_own_is_the_same_as_the_named_one(backend, size):
     each, mean = own_losses(backend)

@@ -109,6 +109,7 @@ def test_an_endpoint_shows_what_it_is(digits):
     assert digits.ready()
 
 
+@pytest.mark.coverage("E1")
 @pytest.mark.parametrize("name", ["digits", "diabetes"])
 def test_the_curl_command_works_as_it_is_and_does_not_show_the_token(at_home, name):
     endpoint = connect(name, version=1)

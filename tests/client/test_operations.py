@@ -68,6 +68,7 @@ def answers(report):
     return {row[0]: row[-1] for row in report.rows}
 
 
+@pytest.mark.coverage("E5")
 def test_a_promotion_and_a_rollback_change_who_answers(digits):
     assert (digits.versions, answering(digits)) == ((1, 2), 2)
     report = digits.promote(1)
@@ -136,6 +137,7 @@ def test_the_history_tells_who_did_what(digits):
     ]
 
 
+@pytest.mark.coverage("E5")
 def test_two_classifiers_are_compared_with_the_truth(digits):
     examples = small_run().data
     report = digits.compare(1, 2, examples)

@@ -44,6 +44,7 @@ class Spoilt:
         return self._backend.export(small_run("torch").model, task, inputs)
 
 
+@pytest.mark.coverage("E1", "E3")
 def test_a_published_run_answers_over_http_as_in_the_notebook(backend, home):
     run = small_run(backend.name)
     endpoint = publish(run, "digits")

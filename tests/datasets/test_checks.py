@@ -18,6 +18,7 @@ def targets(y, *, kind=None, labels=None):
     return as_targets(y, len(y), kind, labels)
 
 
+@pytest.mark.coverage("B1")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_column_with_a_number_that_is_not_finite_is_named(value):
     x = inputs_with(value, places=[(0, 2), (3, 2), (3, 1)])
@@ -38,6 +39,7 @@ def test_of_many_bad_columns_the_first_eight_are_named():
         as_inputs(np.full((4, 20), np.nan), None)
 
 
+@pytest.mark.coverage("B1")
 @pytest.mark.parametrize("shape", [(6,), (6, 3), (6, 2, 2)])
 def test_the_code_that_leaves_bad_rows_out_does_so(shape):
     x, y = inputs_with(np.inf, places=[(2,)], shape=shape), np.arange(6)

@@ -49,6 +49,7 @@ def test_an_example_keeps_its_target():
         np.testing.assert_array_equal(part.y, part.x * 2)
 
 
+@pytest.mark.coverage("B3")
 def test_each_part_has_the_classes_in_proportion():
     made = data(*examples(rows=100))
     shares = [part.y.mean() for part in (made.train, made.validation, made.test)]
@@ -62,6 +63,7 @@ def test_a_class_with_one_example_does_not_prevent_a_split():
     assert made.labels == ("common", "rare")
 
 
+@pytest.mark.coverage("B3")
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     x, y = examples()
     one, same, other = (data(x, y, seed=seed).train.x for seed in (1, 1, 2))

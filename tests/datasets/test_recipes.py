@@ -16,6 +16,7 @@ def examples(*, rows=20, seed=0):
     return x, random.normal(100, 50, size=(rows, 1))
 
 
+@pytest.mark.coverage("B2")
 def test_prepared_columns_have_mean_0_and_deviation_1():
     x, y = examples()
     prepared = fit_recipe([standardize()], x, y).inputs(x).astype(np.float64)
@@ -23,6 +24,7 @@ def test_prepared_columns_have_mean_0_and_deviation_1():
     assert prepared.std(axis=0) == pytest.approx([1, 1, 0, 1], abs=1e-6)
 
 
+@pytest.mark.coverage("B2")
 def test_other_data_is_prepared_with_the_numbers_of_the_training_split():
     x, y = examples()
     other, _ = examples(seed=1)

@@ -33,7 +33,7 @@ def test_class_numbers_count_through_the_labels(name):
 
 
 def test_every_set_has_a_line_that_gives_its_size():
-    assert set(DATASETS) == {*LOADERS, "topics"}
+    assert set(DATASETS) == {*LOADERS, "manual", "sentiment_en", "sentiment_zh", "topics"}
     for name in LOADERS:
         assert int(DATASETS[name].split()[0].replace(",", "")) == len(load_source(name).x)
 

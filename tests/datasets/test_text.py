@@ -38,6 +38,7 @@ def test_the_vocabulary_is_that_of_the_training_text_in_the_order_of_unicode():
     assert set(data.test.inputs.ravel()) == {0}  # x and y are not known
 
 
+@pytest.mark.coverage("B4")
 @given(st.text(alphabet="ab\n猫𝄞xyz0\0", max_size=40))
 def test_what_is_known_comes_back_as_it_was_and_all_else_as_unknown(text):
     step = Chars(8).learn("ab\n猫𝄞")

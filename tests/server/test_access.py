@@ -52,6 +52,7 @@ def test_a_scheme_in_any_case_is_understood_and_another_one_refused(workspace):
             known.principal(asking(token, scheme))
 
 
+@pytest.mark.coverage("D4")
 @pytest.mark.parametrize("given", ["", "x", "maasnb_", "é", "\0", "a" * 10_000])
 def test_a_token_that_nobody_issued_is_refused(workspace, given):
     with pytest.raises(AccessError, match="is not known to this server"):
@@ -124,6 +125,7 @@ def sent(known, token, count):
     return passed
 
 
+@pytest.mark.coverage("E7")
 def test_a_rate_lets_a_second_through_at_once_and_then_so_many_a_second(workspace, clock):
     token, _ = issue(workspace, "predict", rate=10)
     known = Access(workspace)

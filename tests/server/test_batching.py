@@ -80,6 +80,7 @@ def test_a_short_run_is_done_at_once_and_a_longer_one_is_not(batcher):
     assert batcher(ON_THE_LOOP).at_once(rows(0), 1) is None
 
 
+@pytest.mark.coverage("E7")
 @pytest.mark.parametrize("cost", [ON_THE_LOOP, IN_A_THREAD], ids=["on-the-loop", "in-a-thread"])
 def test_requests_of_one_moment_run_as_one_batch_and_get_their_own_rows(session, batcher, cost):
     sizes = [1, 3, 2, 1]

@@ -88,6 +88,7 @@ def test_a_completion_is_what_the_notebook_writes(client, options):
     assert (answer.object, answer.system_fingerprint) == ("text_completion", "cats@1")
 
 
+@pytest.mark.coverage("E10")
 def test_a_stream_brings_the_same_text_in_pieces(client):
     expected = in_notebook("the c", max_tokens=50, seed=7, temperature=1.5)
     stream = client.completions.create(

@@ -26,6 +26,7 @@ def test_answers_are_counted_by_status_and_errors_are_those_from_400_on():
     assert found["latency"]["sum_s"] == pytest.approx(0.004)
 
 
+@pytest.mark.coverage("E6")
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_quantiles_are_those_of_the_latencies_to_a_tenth(seed):
     generator = random.Random(seed)

@@ -25,6 +25,7 @@ def files(authority, tmp_path):
     return str(cert), str(key)
 
 
+@pytest.mark.coverage("D4")
 def test_a_server_with_a_certificate_speaks_tls_and_nothing_else(workspace, authority, files):
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)

@@ -17,6 +17,7 @@ def trained(backend, name, **options):
     return mb.train(network(backend, data), data, name=name, batch=10, **{"epochs": 2, **options})
 
 
+@pytest.mark.coverage("A9")
 def test_the_best_run_comes_first(backend):
     runs = [trained(backend, "slow", lr=1e-5), trained(backend, "fast", lr=0.05, epochs=10)]
     report = mb.compare(*runs)

@@ -29,6 +29,7 @@ def test_accuracy_is_that_of_scikit_learn(classifier):
     assert evaluate(classifier)["accuracy"] == pytest.approx(metrics.accuracy_score(true, found))
 
 
+@pytest.mark.coverage("D1")
 @pytest.mark.parametrize(
     ("name", "score"),
     [
@@ -43,6 +44,7 @@ def test_scores_are_the_means_over_the_classes(classifier, name, score):
     assert evaluate(classifier, classifier.data.train)[name] == pytest.approx(expected)
 
 
+@pytest.mark.coverage("D1")
 def test_the_confusion_matrix_counts_every_example_of_every_class(classifier):
     report = evaluate(classifier)
     found, true = found_and_true(classifier, classifier.data.test)
@@ -85,6 +87,7 @@ def test_two_classes_may_have_one_output(trained):
     assert evaluate(run)["accuracy"] == pytest.approx(expected)
 
 
+@pytest.mark.coverage("D1")
 @pytest.mark.parametrize(
     ("name", "score"),
     [

@@ -140,6 +140,7 @@ def test_a_layer_that_is_frozen_is_not_missed_by_the_gradient(framework):
     assert "no_gradient" not in found(run)
 
 
+@pytest.mark.coverage("C9", backends=["torch", "jax"])
 def test_the_best_state_restored_ends_the_complaint_about_overfitting(framework):
     run = patient(framework, "overfitting")
     net = build((Dense(64, "relu"), Dense(3)), backend=framework, data=run.data)

@@ -30,6 +30,7 @@ def test_the_model_is_left_as_it_was(backend, digits, workspace):
     assert train(model, digits, epochs=1).status == "finished"
 
 
+@pytest.mark.coverage("C3")
 def test_the_learning_rate_that_is_found_learns_better_than_far_smaller_and_larger_ones(
     backend, digits
 ):

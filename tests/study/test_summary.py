@@ -20,6 +20,7 @@ def cells(report, column):
     return [row[place] for row in report.rows]
 
 
+@pytest.mark.coverage("A1")
 def test_a_line_tells_a_layers_shape_parameters_memory_and_share(backend):
     report = inspect(build([Input(4), Dense(8), Dense(3)], backend=backend.name))
     assert report.columns == ("layer", "type", "output", "parameters", "memory", "compute")

@@ -120,6 +120,7 @@ class FlaxBigram(nnx.Module):
 BIGRAMS = {"torch": TorchBigram, "jax": FlaxBigram}
 
 
+@pytest.mark.coverage("A10")
 @pytest.mark.parametrize("size", [16, 13])  # 13 leaves a smaller last batch
 def test_a_model_is_trained_by_the_loss_that_it_returns(backend, size):
     torch.manual_seed(0)
@@ -222,6 +223,7 @@ def both(outputs, targets):
     return side + size
 
 
+@pytest.mark.coverage("A10")
 def test_several_inputs_and_outputs_are_trained_by_a_loss_of_ones_own(backend):
     torch.manual_seed(0)
     x, y = sides()

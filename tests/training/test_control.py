@@ -22,6 +22,7 @@ from tests.training.steered import (
 )
 
 
+@pytest.mark.coverage("C8")
 def test_a_paused_run_stands_still_and_goes_on(backend):
     run = background(backend)
     run.pause()
@@ -69,6 +70,7 @@ def test_pausing_twice_and_resuming_a_running_run_is_nothing(backend):
     assert [action for action, _, _ in interventions(run)] == ["pause", "stop"]
 
 
+@pytest.mark.coverage("C3")
 def test_a_learning_rate_takes_effect_at_the_step_that_is_told(backend):
     run = background(backend, lr=0.001)
     run.set(lr=0.5)
@@ -146,6 +148,7 @@ def test_what_is_asked_of_a_run_that_has_ended_comes_too_late(backend):
             ask()
 
 
+@pytest.mark.coverage("C8")
 def test_a_rollback_goes_on_from_a_kept_state(backend):
     run = background(backend)
     step = run.checkpoint()
@@ -194,6 +197,7 @@ def test_after_a_rollback_later_checkpoints_are_gone(backend):
     end(run)
 
 
+@pytest.mark.coverage("C8")
 def test_a_fork_goes_on_with_the_same_bits_on_a_model_of_its_own(backend):
     data = small_data()
     run = train(network(backend, data), data, epochs=6, batch=8, name="first")
@@ -248,6 +252,7 @@ def test_a_fork_says_which_state_it_begins_with(backend):
     ]
 
 
+@pytest.mark.coverage("C8")
 def test_a_policy_of_a_few_lines_steers_by_the_handle(backend):
     def halve(event, run):
         if isinstance(event, Validated):

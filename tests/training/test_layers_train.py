@@ -61,6 +61,7 @@ MODELS = {
 }
 
 
+@pytest.mark.coverage("A4", "A5", "A6", "A7", "A8")
 @pytest.mark.parametrize("name", list(MODELS))
 def test_a_model_of_these_layers_learns_and_is_measured(name, backend):
     data, layers, named = MODELS[name]

@@ -67,6 +67,7 @@ def test_every_option_is_recorded_as_json(backend, wine):
     assert (settings["accumulate"], settings["precision"]) == (2, "bfloat16")
 
 
+@pytest.mark.coverage("C7")
 def test_accumulation_makes_a_step_of_several_batches(backend, wine):
     options = {"epochs": 3, "optimizer": "sgd", "lr": 0.1}
     parts = train(network(backend, wine), wine, batch=8, accumulate=4, **options)
@@ -92,6 +93,7 @@ def test_how_often_a_run_validates_changes_no_bit(backend, wine):
     assert_array_equal(runs[0].history.losses, runs[1].history.losses)
 
 
+@pytest.mark.coverage("C4")
 def test_an_early_stop_ends_the_run_with_its_best_state(backend, wine):
     model = network(backend, wine)
     run = train(model, wine, epochs=500, lr=0.1, stop=mb.EarlyStop(patience=4))
@@ -118,6 +120,7 @@ def test_without_restoring_a_stopped_run_keeps_its_last_state(backend, wine):
     assert run.metrics == events_of(run, Validated)[-1].metrics
 
 
+@pytest.mark.coverage("C4")
 def test_a_target_stops_the_run_as_soon_as_it_is_reached(backend, wine):
     run = train(network(backend, wine), wine, epochs=500, lr=0.01, target=0.9, validate_every=1)
     values = [event.metrics["accuracy"] for event in events_of(run, Validated)]
@@ -125,6 +128,7 @@ def test_a_target_stops_the_run_as_soon_as_it_is_reached(backend, wine):
     assert "target reached: validation accuracy" in run.stop_reason
 
 
+@pytest.mark.coverage("C10")
 def test_a_frozen_layer_stays_as_it_is(backend, wine):
     model = network(backend, wine)
     before = backend.weights(model)
@@ -134,6 +138,7 @@ def test_a_frozen_layer_stays_as_it_is(backend, wine):
     assert {name.split(".")[0] for name in run.history.measured[0].gradient_norm} == {"dense2"}
 
 
+@pytest.mark.coverage("B6")
 def test_a_class_that_counts_more_is_found_more_often(backend, wine):
     label = wine.labels[1]
     found = []

@@ -82,6 +82,7 @@ def test_a_smaller_last_batch_counts_by_its_own_rows(backend):
         assert abs(-np.log(p).mean() - loss) < 1.0  # dropout is on while it is trained
 
 
+@pytest.mark.coverage("A10")
 def test_batches_may_be_dictionaries_with_their_targets(backend):
     given = [{"x": x, "label": y} for x, y in batches()]
     run = train(network(backend), mb.data(lambda: given), steps=4)

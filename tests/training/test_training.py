@@ -31,6 +31,7 @@ def network(backend, data, *, seed=0, dropout=0.2):
     )
 
 
+@pytest.mark.coverage("F3")
 def test_digits_are_learnt_in_place(backend, digits):
     model = mb.build([mb.Dense(64, "relu"), mb.Dense(32, "relu"), mb.Dense(10)],
                      backend=backend.name, data=digits)  # fmt: skip
@@ -55,6 +56,7 @@ def test_another_seed_gives_another_run(backend, digits):
     assert not np.array_equal(one.history.losses, other.history.losses)
 
 
+@pytest.mark.coverage("F4")
 def test_a_regression_answers_in_the_targets_own_unit(backend):
     data = make_data("diabetes")
     run = train(network(backend, data, dropout=0.0), data, epochs=20)

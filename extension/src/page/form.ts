@@ -11,7 +11,7 @@ const MOST_FIELDS = 120;
 const WAIT_MS = 150;
 
 /** What a form's inputs are now: the values of one example, flat; null while some cannot be used. */
-type Values = (number | boolean | string)[] | null;
+type Values = (number | boolean | string | null)[] | null;
 
 interface Inputs {
   element: HTMLElement;
@@ -53,14 +53,17 @@ export class Form {
     const changed = (): void => this.later();
     const size = this.tensor.shape.slice(1).reduce((a, b) => a * Math.max(b, 1), 1);
     const side = imageSide(this.model);
-    const { example, features } = this.model.parameters ?? {};
-    if (this.tensor.datatype === "BYTES") return textInputs(String(example?.[0] ?? ""), changed);
-    const given = (example ?? []).map(Number);
+    const { example, features, gaps } = this.model.parameters ?? {};
+    const names = features?.length === size ? features.map(String) : Array.from({ length: size }, (_, n) => `x[${n}]`);
+    if (this.tensor.datatype === "BYTES") {
+      if (this.tensor.shape.length < 2) return textInputs(String(example?.[0] ?? ""), changed);
+      return cellInputs(names, (example ?? []).map(String), changed);
+    }
+    const given = (example ?? []).map((value) => (value === null ? NaN : Number(value)));
     const whole = !this.tensor.datatype.startsWith("FP");
     if (side) return padInputs(side, given, whole, changed);
-    const names = features?.length === size ? features.map(String) : Array.from({ length: size }, (_, n) => `x[${n}]`);
-    if (size <= MOST_FIELDS) return numberInputs(names, given, this.tensor.datatype, changed);
-    return listInputs(size, given, changed);
+    if (size <= MOST_FIELDS) return numberInputs(names, given, this.tensor.datatype, changed, gaps === true);
+    return listInputs(size, given, changed, gaps === true);
   }
 
   private later(): void {
@@ -107,6 +110,29 @@ function textInputs(example: string, changed: () => void): Inputs {
   return { element: h("label", { class: "field wide" }, h("span", {}, "text"), area), values: () => [area.value] };
 }
 
+/** A field for each column of a table; an empty one is a missing value. */
+function cellInputs(names: string[], example: string[], changed: () => void): Inputs {
+  const fields = names.map((name, number) => {
+    const input = h("input", { type: "text", autocomplete: "off", spellcheck: "false", input: changed });
+    input.value = example[number] ?? "";
+    return { input, label: h("label", { class: "field" }, h("span", { title: name }, name), input) };
+  });
+  const reset = (): void => {
+    fields.forEach(({ input }, number) => (input.value = example[number] ?? ""));
+    changed();
+  };
+  return { element: fieldset(fields, reset), values: () => fields.map(({ input }) => input.value) };
+}
+
+function fieldset(fields: { label: HTMLElement }[], reset: () => void): HTMLElement {
+  return h(
+    "div",
+    {},
+    h("div", { class: "fields", role: "group", "aria-label": "the example's values" }, ...fields.map(({ label }) => label)),
+    h("div", { class: "buttons" }, h("button", { type: "submit", class: "main" }, "Ask"), h("button", { type: "button", click: reset }, "Example")),
+  );
+}
+
 /** Return the largest value that pixels of an example's kind have. */
 export function brightest(example: number[]): number {
   const most = example.reduce((a, b) => Math.max(a, b), 0);
@@ -129,47 +155,53 @@ function padInputs(side: number, example: number[], whole: boolean, changed: () 
   return { element, values: () => Array.from(pad.pixels, value) };
 }
 
-function numberInputs(names: string[], example: number[], datatype: string, changed: () => void): Inputs {
+function numberInputs(names: string[], example: number[], datatype: string, changed: () => void, gaps: boolean): Inputs {
   const whole = !datatype.startsWith("FP");
+  const words = (given: number): string => {
+    if (Number.isNaN(given)) return "";
+    return String(whole ? Math.round(given) : Number(given.toPrecision(6)));
+  };
   const fields = names.map((name, number) => {
-    const given = example[number] ?? 0;
-    const input = h("input", { type: "text", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", input: changed });
-    input.value = String(whole ? Math.round(given) : Number(given.toPrecision(6)));
+    const input = h("input", {
+      type: "text",
+      inputmode: whole ? "numeric" : "decimal",
+      autocomplete: "off",
+      placeholder: gaps ? "missing" : "",
+      input: changed,
+    });
+    input.value = words(example[number] ?? 0);
     return { input, label: h("label", { class: "field" }, h("span", { title: name }, name), input) };
   });
   const reset = (): void => {
     fields.forEach(({ input }, number) => {
-      const given = example[number] ?? 0;
-      input.value = String(whole ? Math.round(given) : Number(given.toPrecision(6)));
+      input.value = words(example[number] ?? 0);
     });
     changed();
   };
-  const element = h(
-    "div",
-    {},
-    h("div", { class: "fields", role: "group", "aria-label": "the example's values" }, ...fields.map(({ label }) => label)),
-    h("div", { class: "buttons" }, h("button", { type: "submit", class: "main" }, "Ask"), h("button", { type: "button", click: reset }, "Example")),
-  );
   const values = (): Values => {
     const found = fields.map(({ input }) => {
+      const empty = input.value.trim() === "";
       const value = Number(input.value.trim().replace(",", "."));
-      const fits = input.value.trim() !== "" && Number.isFinite(value) && (!whole || Number.isInteger(value));
+      const missing = gaps && empty;
+      const fits = missing || (!empty && Number.isFinite(value) && (!whole || Number.isInteger(value)));
       input.toggleAttribute("aria-invalid", !fits);
       if (!fits) input.setAttribute("aria-invalid", "true");
-      return fits ? (datatype === "BOOL" ? value !== 0 : value) : null;
+      if (missing) return null;
+      return fits ? (datatype === "BOOL" ? value !== 0 : value) : undefined;
     });
-    return found.includes(null) ? null : (found as (number | boolean)[]);
+    return found.includes(undefined) ? null : (found as (number | boolean | null)[]);
   };
-  return { element, values };
+  return { element: fieldset(fields, reset), values };
 }
 
-function listInputs(size: number, example: number[], changed: () => void): Inputs {
+function listInputs(size: number, example: number[], changed: () => void, gaps: boolean): Inputs {
   const area = h("textarea", { rows: 8, spellcheck: "false", input: changed });
-  area.value = example.map((value) => Number(value.toPrecision(6))).join(", ");
+  area.value = example.map((value) => (Number.isNaN(value) ? "null" : Number(value.toPrecision(6)))).join(", ");
   const element = h("label", { class: "field wide" }, h("span", {}, `${size} numbers with commas between them`), area);
   const values = (): Values => {
-    const found = area.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-    const fits = found.length === size && found.every(Number.isFinite);
+    const words = area.value.split(/[\s,;]+/).filter(Boolean);
+    const found = words.map((word) => (gaps && word === "null" ? null : Number(word)));
+    const fits = found.length === size && found.every((value) => value === null || Number.isFinite(value));
     area.setAttribute("aria-invalid", String(!fits));
     return fits ? found : null;
   };

@@ -15,7 +15,10 @@ export interface Parameters {
   labels?: string[];
   features?: string[];
   metrics?: Record<string, number | null>;
-  example?: (number | boolean | string)[] | null;
+  /** A missing value is null. */
+  example?: (number | boolean | string | null)[] | null;
+  /** Whether values may be missing. */
+  gaps?: boolean;
   generation?: { context: number; unit: string } | null;
 }
 
