@@ -1,4 +1,4 @@
-"""What `%load_ext maasnb` registers: `%maas`, completion, displays, progress of runs, the sidebar."""
+"""What `%load_ext maasnb` registers: `%maas`, completion, displays, progress and sidebar."""
 
 from typing import Any
 

@@ -27,6 +27,7 @@ __all__ = [
     "MOST_RUNS",
     "Workspace",
     "curve_of",
+    "devices_of",
     "endpoints_in",
     "memory",
     "models_in",
@@ -195,6 +196,15 @@ def endpoints_in(names: Mapping[str, Any]) -> dict[str, Endpoint]:
         if isinstance(value, Endpoint) and not name.startswith("_"):
             found[value.server, value.name] = (name, value)
     return dict(found.values())
+
+
+def devices_of(models: Iterable[Row]) -> list[Row]:
+    """Return the devices of the frameworks that hold a model already; no other is started."""
+    return [
+        {"backend": name, "name": device.name, "description": device.description}
+        for name in sorted({row["backend"] for row in models})
+        for device in backend_named(name).devices()
+    ]
 
 
 def memory() -> Row:

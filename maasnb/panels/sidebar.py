@@ -18,7 +18,15 @@ from maasnb.events import Ended, Event
 from maasnb.panels import commands
 from maasnb.panels.conversation import Conversation, keep_replies_off_the_main_thread
 from maasnb.panels.feed import Frame
-from maasnb.panels.overview import Workspace, curve_of, endpoints_in, memory, models_in, run_row
+from maasnb.panels.overview import (
+    Workspace,
+    curve_of,
+    devices_of,
+    endpoints_in,
+    memory,
+    models_in,
+    run_row,
+)
 from maasnb.panels.reopening import panel
 from maasnb.panels.watching import EndpointWatch
 from maasnb.records.observing import observe, run_named
@@ -253,6 +261,7 @@ class Sidebar:
         found: Row = {}
         if "models" in parts:
             found["models"] = models_in(self._names)
+            found["devices"] = devices_of(found["models"])
         if "endpoints" in parts:
             found["endpoints"] = self._endpoints.rows
         if "memory" in parts:
