@@ -34,7 +34,7 @@ PYTEST = home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
   MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-notebooks moto check lab bench bench-serve lock clean
+.PHONY: help install demo test test-notebooks moto check lab extension bench bench-serve lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ check: install ## Check format, lint, types, import contracts and spelling
 	$(BIN)/basedpyright --pythonpath $(PY)
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+# Only for whoever changes the front end: what it builds is committed, and pip needs no Node.
+extension: ## Build the front end (Node 20 or newer), after its types and tests are checked
+	cd extension && npm ci && npm run check && npm test && npm run build
 
 lab: install ## Open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab notebooks/00_quickstart.ipynb

@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
@@ -94,3 +96,43 @@ def test_the_wheel_is_small_and_holds_the_front_end_built(wheel):
     assert {"maasnb/panels/static/training.js", "maasnb/py.typed"} <= set(names)
     assert [name for name in names if "node_modules" in name or name.endswith(".ts")] == []
     assert wheel.stat().st_size <= 1.5e6
+
+
+def test_the_wheel_brings_the_extension_and_its_words_to_where_jupyter_looks(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    inside = {name.partition("/data/share/jupyter/labextensions/")[2] for name in names} - {""}
+    built = ROOT / "extension/labextension"
+    files = [path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()]
+    assert inside == {f"maasnb/{name}" for name in files}
+    assert "maasnb/locale/zh_CN/LC_MESSAGES/maasnb.json" in names
+    (points,) = [name for name in names if name.endswith("entry_points.txt")]
+    assert "[jupyterlab.locale]\nmaasnb = maasnb" in zipfile.ZipFile(wheel).read(points).decode()
+
+
+def test_an_installed_wheel_shows_the_extension_as_enabled(wheel, tmp_path):
+    """In an environment of its own, without Node, which has JupyterLab from this one."""
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False, system_site_packages=False)
+    python = home / "bin" / "python"
+    # What this environment has, as the new one's own: both are the same Python.
+    (site,) = home.glob("lib/python*/site-packages")
+    (site / "beside.pth").write_text(sysconfig.get_path("purelib"))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")},
+        "PATH": f"{home / 'bin'}:/nowhere",
+        "PYTHONPATH": "",
+        "HOME": str(tmp_path),
+    }
+
+    def run(*words):
+        return subprocess.run(
+            [python, "-P", *words], env=environment, cwd=tmp_path, check=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ).stdout  # fmt: skip
+
+    offline = ("--no-deps", "--no-index", "--force-reinstall", "--prefix", str(home))
+    run("-m", "pip", "install", "-qq", *offline, str(wheel))
+    said = run("-m", "jupyterlab.labextensions", "list")
+    (line,) = [each for each in said.splitlines() if re.search(r"^\s*maasnb v", each)]
+    assert re.search(r"enabled.*OK", re.sub(r"\x1b\[[0-9;]*m", "", line)), said
+    assert str(home / "share/jupyter/labextensions") in said

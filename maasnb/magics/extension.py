@@ -1,4 +1,4 @@
-"""What `%load_ext maasnb` registers: `%maas`, its completion, displays, and progress of runs."""
+"""What `%load_ext maasnb` registers: `%maas`, completion, displays, progress and sidebar."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from maasnb.errors import MaasError
 from maasnb.magics import completion, formatters
 from maasnb.magics.calling import run_line
-from maasnb.panels import progress
+from maasnb.panels import progress, sidebar
 
 __all__ = ["MaasMagics", "load", "unload"]
 
@@ -42,6 +42,7 @@ def load(shell: InteractiveShell) -> None:
     completion.register(shell)
     formatters.register(shell)
     progress.attach()
+    sidebar.attach(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -51,6 +52,7 @@ def unload(shell: InteractiveShell) -> None:
     completion.unregister(shell)
     formatters.unregister(shell)
     progress.detach()
+    sidebar.detach()
 
 
 def _without_traceback(error: MaasError) -> None:

@@ -1,34 +1,15 @@
-"""The live panel of a run: a widget that is told frames and passes on what its buttons ask for.
-
-The front end says hello, the kernel answers with all there is, then with what came since. Nothing
-is kept in the widget's own state, so a second page, or one that was loaded again, says hello like
-the first one. Messages arrive in a thread of the kernel's while a cell runs, where nothing may be
-printed or waited for.
-"""
+"""The live panel of a run: a widget that is told frames and passes on what its buttons ask for."""
 
 import importlib.resources
-import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 import anywidget
 
-from maasnb.panels import commands, details
+from maasnb.panels.conversation import PROTOCOL, Conversation, keep_replies_off_the_main_thread
 from maasnb.panels.feed import Feed, Frame
-from maasnb.panels.publication import Publication
 
 __all__ = ["PROTOCOL", "TrainingPanel"]
-
-PROTOCOL: Final = 1
-"""The front end says which one it speaks; a page older than the kernel is asked to reload."""
-
-_FRAMES: Mapping[str, Callable[[Any, Mapping[str, Any]], Frame]] = {
-    "steps": lambda run, _: details.steps_frame(run),
-    "histograms": lambda run, said: details.histograms_frame(run, said.get("layer")),
-    "findings": lambda run, _: details.findings_frame(run),
-    "examples": lambda run, _: details.examples_frame(run),
-}
-"""What a page asks for -> the frame that answers it."""
 
 
 def bundle(name: str) -> str:
@@ -42,8 +23,6 @@ class TrainingPanel(anywidget.AnyWidget):
 
     Attributes:
         feed: what is told of the run.
-        pages: the pages that have said hello, each with the number of its last request.
-        free: whether messages arrive while a cell runs.
         ended_in: the number of the cell that was running when the run ended.
     """
 
@@ -58,15 +37,21 @@ class TrainingPanel(anywidget.AnyWidget):
             on_hello: is called when a front end has answered.
         """
         self.feed = feed
-        self.pages: dict[str, object] = {}
-        self.free = False
         self.ended_in = 0
-        self._on_hello = on_hello
-        self._publication = Publication(feed.run, self._tell)
-        self._leave: Callable[[], None] | None = None
         super().__init__()
+        self._conversation = Conversation(feed, self._tell, on_hello, model=self.model_id)
         keep_replies_off_the_main_thread(self.comm)
         self.on_msg(self._heard)
+
+    @property
+    def pages(self) -> dict[str, object]:
+        """Return the pages that have said hello, each with the number of its last request."""
+        return self._conversation.pages
+
+    @property
+    def free(self) -> bool:
+        """Say whether messages arrive while a cell runs."""
+        return self._conversation.free
 
     @property
     def view(self) -> dict[str, Any]:
@@ -76,9 +61,7 @@ class TrainingPanel(anywidget.AnyWidget):
 
     def end(self) -> None:
         """Tell nobody any more, and close the channel."""
-        if self._leave is not None:
-            self._leave()
-            self._leave = None
+        self._conversation.end()
         if not self.pages:
             # Whoever runs notebooks without a page, as nbclient, keeps a widget's state with them.
             self._esm, self._css = "export default {};", ""
@@ -88,63 +71,4 @@ class TrainingPanel(anywidget.AnyWidget):
         self.send(frame.content, list(frame.buffers))
 
     def _heard(self, _: object, message: object, buffers: object) -> None:  # noqa: ARG002 - ipywidgets' form
-        """Take what a front end says; what cannot be understood or done is answered in words."""
-        free = threading.current_thread() is not threading.main_thread()
-        # A page's first words may come the slow way although there is a fast one.
-        if self.pages and free and not self.free:
-            self.free = True
-            self._tell(self._front_end())
-        self.free = self.free or free
-        try:
-            self._do(message if isinstance(message, Mapping) else {})
-        except Exception as error:  # noqa: BLE001 - printed here, it would land in any cell
-            self._answer(f"The kernel could not do this: {error!r}", good=False)
-
-    def _do(self, said: Mapping[str, Any]) -> None:
-        kind = said.get("type")
-        if kind == "hello" and said.get("protocol") == PROTOCOL:
-            self._greet(str(said.get("page")), said.get("request"))
-        elif kind == "detail":
-            first, last = said.get("first"), said.get("last")
-            if isinstance(first, int) and isinstance(last, int):
-                self._tell(self.feed.detail(first, last))
-        elif kind == "command":
-            action = said.get("action")
-            commands.do(self.feed.run, action, said.get("value"), self._answer)
-        elif kind == "publish":
-            self._publication.begin(said.get("name"))
-        elif isinstance(kind, str) and kind in _FRAMES:
-            self._tell(_FRAMES[kind](self.feed.run, said))
-        else:
-            self._answer("This page is older or newer than the kernel: load it again.", good=False)
-
-    def _greet(self, page: str, request: object) -> None:
-        """Answer a page; one that asked more than once, because it had to wait, only once."""
-        if self.pages.get(page) == request:
-            return
-        self.pages[page] = request
-        if self._leave is None:
-            self._leave = self.feed.connect(self._tell)
-        self.feed.tell_all()
-        self._tell(self._front_end())
-        self._publication.tell_again()
-        if self._on_hello is not None:
-            self._on_hello()
-
-    def _front_end(self) -> Frame:
-        content = {"type": "front end", "free": self.free, "model": self.model_id}
-        return Frame(content=content)
-
-    def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
-        self._tell(Frame(content={"type": "answer", "words": words, "good": good}))
-
-
-def keep_replies_off_the_main_thread(comm: Any) -> None:  # noqa: ANN401 - of ipykernel
-    """Have a comm's messages handled in the subshell that they were sent to.
-
-    ipykernel 7.4.0 sends a comm's messages to the shell that last published on it: the main one,
-    which is busy while a cell trains, so buttons would answer only after it. To be deleted when
-    `tests/notebook/test_panel_in_a_kernel.py` passes without it on the oldest ipykernel supported.
-    """
-    if getattr(comm, "_reply_subshell_for", None) is not None:
-        comm._reply_subshell_for = lambda data, default: default
+        self._conversation.hear(message)

@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import tomllib
 import urllib.request
 from pathlib import Path
 
 import nbformat
 
+ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 30
 SETTINGS = {
     "apputils-extension/notification": {
@@ -22,14 +24,42 @@ SETTINGS = {
 }  # fmt: skip
 
 
+def with_extension(folder: Path) -> Path:
+    """Return a folder in which Jupyter finds the extension as it is in this tree."""
+    place = folder / "labextensions"
+    place.mkdir(parents=True)
+    (place / "maasnb").symlink_to(ROOT / "extension" / "labextension")
+    return folder
+
+
+def with_words(folder: Path) -> Path:
+    """Return a folder whose metadata tells Jupyter of this tree's translations."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ((group, points),) = project["entry-points"].items()
+    place = folder / "metadata" / "maasnb_words-0.dist-info"
+    place.mkdir(parents=True)
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: maasnb-words\nVersion: 0\n")
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (place / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
+    return place.parent
+
+
 class Server:
     """Run JupyterLab or Notebook 7 in a folder, on a free port of this machine."""
 
-    def __init__(self, folder: Path, app: str, theme: str = "JupyterLab Light"):
+    def __init__(
+        self,
+        folder: Path,
+        app: str,
+        theme: str = "JupyterLab Light",
+        language: str = "default",
+        more: dict[str, dict[str, object]] | None = None,
+    ):
         self.folder = folder
         settings = folder / "settings"
         themes = {"apputils-extension/themes": {"theme": theme}}
-        for name, values in {**SETTINGS, **themes}.items():
+        words = {"translation-extension/plugin": {"locale": language}}
+        for name, values in {**SETTINGS, **themes, **words, **(more or {})}.items():
             path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
@@ -41,11 +71,15 @@ class Server:
         environment = {
             **outside,
             "IPYTHONDIR": str(folder / "ipython"),
+            "JUPYTER_PATH": str(with_extension(folder / "jupyter")),
             "JUPYTERLAB_SETTINGS_DIR": str(settings),
             "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
             "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
             "MAASNB_HOME": str(folder / "maas"),
             "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(with_words(folder)), os.environ.get("PYTHONPATH", "")])
+            ),
         }
         command = [
             sys.executable, "-m", app, "--no-browser", "--allow-root", "--expose-app-in-browser",
@@ -83,15 +117,16 @@ class Server:
 class Notebook:
     """Drive one notebook in one page."""
 
-    def __init__(self, page, server: Server, name: str, app: str = "lab"):
+    def __init__(self, page, server: Server, name: str, app: str = "lab", kernel: str = "python3"):
         self.page, self.server, self.name, self.app = page, server, name, app
+        self.kernel = kernel
         self.path = server.folder / f"{name}.ipynb"
 
     def write(self, *cells: str):
         """Write the notebook's file, without outputs."""
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+            metadata={"kernelspec": {"name": self.kernel, "display_name": self.kernel}},
         )
         nbformat.write(notebook, self.path)
         return self
@@ -132,6 +167,20 @@ class Notebook:
             cell,
         )
 
+    def run_source(self, source: str):
+        """Run a cell that is written at the notebook's end, and wait for its end."""
+        self.page.evaluate(
+            """async (source) => {
+                const app = window.jupyterapp;
+                const { content } = app.shell.currentWidget;
+                const cells = content.model.sharedModel;
+                cells.insertCell(cells.cells.length, { cell_type: "code", source });
+                content.activeCellIndex = cells.cells.length - 1;
+                await app.commands.execute("notebook:run-cell");
+            }""",
+            source,
+        )
+
     def save(self):
         """Save the notebook; return what the file holds."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
@@ -165,7 +214,8 @@ class Notebook:
     def command(self, name: str, **arguments):
         """Carry out one of the front end's own commands."""
         self.page.evaluate(
-            "([name, given]) => window.jupyterapp.commands.execute(name, given)", [name, arguments]
+            "async ([name, given]) => { await window.jupyterapp.commands.execute(name, given) }",
+            [name, arguments],
         )
 
     @property

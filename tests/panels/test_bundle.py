@@ -1,16 +1,22 @@
 """The front ends' built files: made from the sources that are here, small, and whole."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from maasnb.settings import VERSION
+
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "extension"
 PANELS, PAGE = (ROOT / "maasnb" / room / "static" for room in ("panels", "serve"))
+LAB = EXTENSION / "labextension"
 FILES = [PANELS / "training.js", PANELS / "training.css", PAGE / "page.js", PAGE / "page.css"]
-SINGLE = ["build.mjs", "package.json", "package-lock.json", "tsconfig.json"]
+SINGLE = [
+    "build.mjs", "package.json", "package-lock.json", "schema/plugin.json", "tsconfig.json",
+]  # fmt: skip
 
 
 def sources():
@@ -26,7 +32,7 @@ def digest(read=lambda name: (EXTENSION / name).read_bytes()):
     return found.hexdigest()
 
 
-@pytest.mark.parametrize("built", [PANELS, PAGE], ids=["panels", "page"])
+@pytest.mark.parametrize("built", [PANELS, PAGE, LAB], ids=["panels", "page", "extension"])
 def test_the_bundle_was_built_from_these_sources(built):
     stored = (built / "sources.sha256").read_text().strip()
     assert stored == digest(), "The bundle is stale. Type: cd extension && npm ci && npm run build"
@@ -45,6 +51,21 @@ def test_any_change_of_a_source_makes_the_bundle_stale():
 @pytest.mark.parametrize("bundle", [FILES[:2], FILES[2:]], ids=["panels", "page"])
 def test_the_bundle_is_at_most_150_kb(bundle):
     assert sum(path.stat().st_size for path in bundle) <= 150_000
+
+
+def test_the_extension_is_at_most_200_kb_and_what_is_loaded_at_the_start_60():
+    sizes = {path.name.split(".")[0]: path.stat().st_size for path in LAB.glob("static/*.js")}
+    assert set(sizes) == {"remoteEntry", "viewing"}
+    assert sum(sizes.values()) <= 200_000
+    assert sizes["remoteEntry"] <= 60_000
+
+
+def test_the_extension_names_the_file_that_jupyter_loads():
+    about = json.loads((LAB / "package.json").read_text())
+    assert (LAB / about["jupyterlab"]["_build"]["load"]).is_file()
+    assert about["version"] == VERSION
+    schema = json.loads((LAB / "schemas/maasnb/plugin.json").read_text())
+    assert schema == json.loads((EXTENSION / "schema/plugin.json").read_text())
 
 
 @pytest.mark.parametrize("name", ["page.html", "icon.svg"])

@@ -1,0 +1,70 @@
+/** What draws a run: the panel's own front end, loaded when a run is first opened. */
+
+import plotStyle from "uplot/dist/uPlot.min.css";
+
+import { Chart } from "../panel/chart";
+import { h, table } from "../panel/dom";
+import { duration, short, whole } from "../panel/format";
+import panelStyle from "../panel/panel.css";
+import { Store } from "../panel/store";
+import { DASHES, isDark, onTheme } from "../panel/theme";
+import { View } from "../panel/view";
+
+export { Store, View };
+
+document.head.append(h("style", {}, `${plotStyle}\n${panelStyle}`));
+
+export interface Compared {
+  name: string;
+  status: string;
+  count: number;
+  curve: (number | null)[];
+  best: [name: string, value: number | null] | null;
+  seconds: number;
+  words: string;
+}
+
+/** Make one chart and one table of several runs; return it and what ends it. */
+export function comparison(runs: readonly Compared[], words: { loss: string; head: string[] }): { element: HTMLElement; draw: () => void; destroy: () => void } {
+  const chart = new Chart({
+    label: words.loss,
+    height: 320,
+    log: runs.every((run) => run.curve.every((value) => value === null || value > 0)),
+    lines: runs.map((run, i) => ({ label: run.name, colour: (colours) => colours.series[i % colours.series.length] ?? "#0072b2", dash: DASHES[i % DASHES.length] ?? [], width: 2 })),
+  });
+  const key = runs.map((run, i) => {
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    line.setAttribute("viewBox", "0 0 28 8");
+    line.setAttribute("width", "28");
+    line.setAttribute("height", "8");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", "M0 4H28");
+    path.setAttribute("stroke-width", "2.5");
+    path.setAttribute("stroke-dasharray", (DASHES[i % DASHES.length] ?? []).join(" "));
+    path.style.stroke = `var(--mb-series-${(i % 7) + 1})`;
+    line.append(path);
+    return h("span", { class: "mb-key" }, line as unknown as HTMLElement, ` ${run.name} `);
+  });
+  const rows = runs.map((run) => [run.name, run.words, whole(run.count), run.best && run.best[1] !== null ? `${run.best[0]} ${short(run.best[1])}` : "", duration(run.seconds)]);
+  const summary = table(words.loss, words.head, rows);
+  summary.classList.add("maasnb-table");
+  const element = h("section", { class: "maasnb-panel" }, h("div", { class: "mb-head" }, h("h4", {}, words.loss), ...key), chart.element, summary);
+  const draw = (): void => {
+    element.classList.toggle("mb-dark", isDark(element.parentElement ?? element));
+    const tables = runs.map((run) => {
+      const stride = run.count / Math.max(run.curve.length, 1);
+      return { x: run.curve.map((_, i) => Math.min(Math.round((i + 1) * stride), run.count)), y: [run.curve.map((value) => value)] };
+    });
+    chart.show(tables, Math.max(...runs.map((run) => run.count)), []);
+    chart.rebuild();
+  };
+  const end = onTheme(draw);
+  return {
+    element,
+    draw,
+    destroy: () => {
+      end();
+      chart.destroy();
+    },
+  };
+}

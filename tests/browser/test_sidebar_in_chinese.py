@@ -1,0 +1,40 @@
+"""The extension in Chinese, in the dark theme, with notifications on."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import new_page
+from tests.browser.jupyter import Notebook, Server
+
+PREPARE = (
+    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
+    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
+)
+
+
+@pytest.fixture(scope="module")
+def chinese(tmp_path_factory):
+    settings = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
+    folder = tmp_path_factory.mktemp("chinese")
+    server = Server(folder, "jupyterlab", "JupyterLab Dark", "zh_CN", settings)
+    yield server.wait_until_up()
+    server.stop()
+
+
+def test_words_are_chinese_and_a_run_in_the_background_is_told_of(browser, chinese):
+    with new_page(browser) as page:
+        notebook = Notebook(page, chinese, "中文").write(PREPARE).open()
+        notebook.command("maasnb:show")
+        side = page.locator("#maasnb-sidebar")
+        expect(side).to_contain_text("此内核还没有加载 maasnb。")
+        notebook.run(0)
+        expect(side).to_contain_text("net 还没有训练过。")
+        notebook.run_source("bg = mb.train(net, digits, epochs=10**5, name='bg', wait=False)")
+        expect(side.locator(".maasnb-run")).to_contain_text("训练中")
+        expect(page.locator(".maasnb-statusbar")).to_have_text("1 个训练中")
+        side.get_by_role("button", name="停止", exact=True).click()
+        expect(page.locator(".Toastify")).to_contain_text("训练 bg 已停止。")
+        page.locator(".lm-MenuBar-itemLabel", has_text="maasnb").click()
+        expect(page.locator(".lm-Menu").last).to_contain_text("启动本地服务器")
+        page.keyboard.press("Escape")
+        notebook.end()
