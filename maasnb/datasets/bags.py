@@ -282,7 +282,7 @@ def spaceless_share(texts: Sequence[str]) -> float:
     return found / letters if letters else 0.0
 
 
-def _check_count(vocab: object, step: str) -> None:
+def _check_count(vocab: Any, step: str) -> None:  # noqa: ANN401 - whatever was given
     whole = isinstance(vocab, int) and not isinstance(vocab, bool)
     if not whole or not 1 <= vocab <= MOST_TERMS:
         message = (
@@ -295,7 +295,7 @@ def _check_count(vocab: object, step: str) -> None:
 def _as_ngrams(ngrams: Any, step: str) -> tuple[int, int] | None:  # noqa: ANN401 - whatever was given
     if ngrams is None or (isinstance(ngrams, list | tuple) and not ngrams):
         return None
-    pair = tuple(ngrams) if isinstance(ngrams, list | tuple) else ()
+    pair: tuple[Any, ...] = tuple(ngrams) if isinstance(ngrams, list | tuple) else ()
     whole = len(pair) == 2 and all(type(each) is int for each in pair)
     if not whole or not 1 <= pair[0] <= pair[1] <= LONGEST_PHRASE:
         message = (

@@ -7,7 +7,7 @@ tables for theirs, and anything else that streams Arrow data is handed to pyarro
 import csv
 import importlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -260,7 +260,9 @@ def arranged(x: Any, features: tuple[str, ...], *, texts: bool) -> Any:  # noqa:
     if not texts and features == tuple(str(number) for number in range(len(features))):
         return x  # the columns had no names
     records = [x] if isinstance(x, dict) else x
-    if isinstance(records, list) and records and all(isinstance(each, dict) for each in records):
+    if isinstance(x, dict) and x and all(np.ndim(each) == 1 for each in x.values()):
+        columns = {str(name): as_column(each, str(name)) for name, each in x.items()}
+    elif isinstance(records, list) and records and all(isinstance(each, dict) for each in records):
         columns = _of_records(records, features)
     else:
         columns = table_of(x)
@@ -283,7 +285,9 @@ def arranged(x: Any, features: tuple[str, ...], *, texts: bool) -> Any:  # noqa:
     return np.column_stack(list(taken.values()))
 
 
-def _of_records(records: list[Mapping[str, Any]], features: tuple[str, ...]) -> dict[str, Array]:
+def _of_records(
+    records: Sequence[Mapping[str, Any]], features: tuple[str, ...]
+) -> dict[str, Array]:
     """Return the columns of examples that are dictionaries of single values."""
     names = [name for name in features if all(name in each for each in records)]
     return {

@@ -212,7 +212,7 @@ def _notes(
     counts = [np.bincount(targets[rows], minlength=len(labels)) for rows in parts]
     unseen = [
         f"{label} ({rest})"
-        for label, learnt, rest in zip(labels, counts[0], sum(counts[1:]), strict=True)
+        for label, learnt, rest in zip(labels, counts[0], counts[1] + counts[2], strict=True)
         if rest and not learnt
     ]
     if not unseen:

@@ -196,12 +196,11 @@ class Impute(NumberStep):
     def __post_init__(self) -> None:
         """Check the value."""
         NumberStep.__post_init__(self)
-        number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if number and math.isfinite(self.value):
-            return
-        if self.value not in STRATEGIES:
+        value: Any = self.value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value not in STRATEGIES and not (number and math.isfinite(value)):
             message = (
-                f"impute({self.value!r:.40}) cannot be used; expected {', '.join(STRATEGIES)} or a "
+                f"impute({value!r:.40}) cannot be used; expected {', '.join(STRATEGIES)} or a "
                 'finite number. Type: mb.impute("median")'
             )
             raise OptionError(message)
@@ -287,7 +286,7 @@ def checked_names(names: object, step: str) -> tuple[str, ...]:
     raise OptionError(message)
 
 
-def as_names(value: object) -> tuple[str, ...]:
+def as_names(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
     """Return names of JSON data that may come from anybody, each once.
 
     Raises:

@@ -158,9 +158,9 @@ def as_texts(x: Any) -> list[str]:  # noqa: ANN401 - whatever was given
         DataError: they are no texts.
     """
     texts = [x] if isinstance(x, str) else list(np.asarray(x, dtype=object).reshape(-1))
-    wrong = next((each for each in texts if not isinstance(each, str)), None)
-    if wrong is not None or not texts or np.ndim(x) > 1:
-        found = f"{wrong!r:.60}" if wrong is not None else f"an array of shape {np.shape(x)}"
+    wrong = [each for each in texts if not isinstance(each, str)][:1]
+    if wrong or not texts or np.ndim(x) > 1:
+        found = f"{wrong[0]!r:.60}" if wrong else f"an array of shape {np.shape(x)}"
         message = f"x holds {found}; expected texts [n], because the model was trained on text."
         raise DataError(message)
     return [str(each) for each in texts]

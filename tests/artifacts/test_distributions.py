@@ -60,7 +60,7 @@ def test_counts_are_those_of_numpys_histogram():
         (np.array(["a", "b"], dtype=object), False, "text"),
         (np.array(["a", "b"], dtype=object)[:, None], False, "rows"),
     ],
-    ids=["table", "wide table", "image", "tokens", "text"],
+    ids=["table", "wide table", "image", "tokens", "text", "rows"],
 )
 def test_what_is_told_apart_depends_on_the_kind_of_data(x, tokens, kind):
     assert kind_of(x, tokens=tokens) == kind

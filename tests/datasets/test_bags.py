@@ -1,15 +1,16 @@
 """Bags of terms: scikit-learn's numbers, Chinese without a word segmenter, and texts in tables."""
 
 import json
+import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 import maasnb as mb
-from maasnb.datasets.bags import spaceless_share, terms_of
+from maasnb.datasets.bags import SPACELESS, spaceless_share, terms_of
 from maasnb.datasets.recipes import Recipe, fit_recipe
 from maasnb.datasets.sentences import made_sentences, manual_sentences
 from maasnb.errors import DataError, OptionError
@@ -49,9 +50,9 @@ def test_bow_of_english_is_scikit_learns():
 
 @given(st.text(max_size=60))
 def test_words_are_scikit_learns_in_any_text_without_scripts_that_have_no_spaces(text):
-    if not spaceless_share([text]):
-        analyze = CountVectorizer(ngram_range=(1, 3)).build_analyzer()
-        assert list(terms_of(text, (1, 3))) == analyze(text) or spaceless_share([text.lower()])
+    assume(not re.search(f"[{SPACELESS}]", text))
+    analyze = CountVectorizer(ngram_range=(1, 3)).build_analyzer()
+    assert list(terms_of(text, (1, 3))) == analyze(text)
 
 
 @pytest.mark.coverage("B4")
@@ -69,7 +70,7 @@ def test_japanese_and_thai_are_read_the_same_way_and_mixed_text_keeps_its_words(
     assert list(terms_of("私はAI好き", (1, 1))) == ["私", "は", "ai", "好", "き"]
     assert spaceless_share(["ฉันรักคุณ"]) == 1.0
     assert spaceless_share(["Αθήνα Москва Wien"]) == 0.0
-    assert fitted(mb.bow(), ["Das ist gut 好", "schlecht"]).steps[0].ngrams == (1, 1)
+    assert fitted(mb.bow(), ["Das Wetter 好", "schlecht"]).steps[0].ngrams == (1, 1)
     assert fitted(mb.bow(ngrams=(2, 2)), CHINESE).steps[0].ngrams == (2, 2)
 
 
@@ -143,7 +144,7 @@ def test_a_recipe_for_other_inputs_is_refused(x, prep, words):
 def test_texts_with_a_gap_or_in_a_wrong_encoding_are_refused():
     with pytest.raises(DataError, match="x holds None; expected texts"):
         mb.data(["good", None], [0, 1], prep=[mb.bow()], **ALL)
-    broken = b"caf\xe9".decode("utf-8", "surrogateescape")
+    broken = b"na\xefve".decode("utf-8", "surrogateescape")
     with pytest.raises(DataError, match="half of one .*wrong encoding"):
         mb.data(["good", broken], [0, 1], prep=[mb.bow()], **ALL)
 

@@ -195,7 +195,7 @@ def test_predicting_takes_the_same_table_in_any_order_of_its_columns(workspace):
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
-        ([mb.one_hot(columns=["town"])], "no column 'town' for mb.one_hot; expected .* 'age'"),
+        ([mb.impute(), mb.one_hot(["town"])], "no column 'town' for mb.one_hot; expected .* 'age'"),
         ([mb.impute()], r"column 'city' holds texts, and no step.*mb.one_hot\(\)"),
         ([mb.tokens()], r"mb.tokens\(\) is for texts alone, but the table has more columns"),
         ([mb.chars()], r"mb.chars\(\) is for texts alone"),

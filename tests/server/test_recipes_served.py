@@ -221,7 +221,7 @@ def test_a_text_in_a_column_of_numbers_is_refused_with_row_and_column(address):
     words = "'age' holds 'abc' in row 2; expected a finite number"
     assert words in answer.json()["error"]
     with pytest.raises(RequestError, match=words):
-        Endpoint.open(*address, "table").predict([["abc"] * 4] * 2)
+        Endpoint.open(*address, "table").predict([["1"] * 4, ["abc"] * 4])
     for wrong in ("nan", "inf", "1_000", "0x10", "1e999", "9" * 500):
         row = [wrong, "Wien", "2", "x"]
         answer = asked(address, "table", {"datatype": "BYTES", "shape": [1, 4], "data": row})
