@@ -21,8 +21,9 @@ MISSING = "Chromium is missing; on Debian and Ubuntu type: apt-get install chrom
 @pytest.fixture(scope="package")
 def browser():
     """Start Debian's Chromium; Playwright's own downloads are not needed."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=TIMEOUT_S * 1000)
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         # Where a browser is promised, as in .ci/run, its absence is a failure.
