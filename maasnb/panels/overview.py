@@ -124,7 +124,7 @@ class Workspace:
             "loss": None,
             "curve": self._curve(row.name) if drawn else [],
             "best": metric,
-            "seconds": round(row.seconds, 1),
+            "seconds": _finite(round(row.seconds, 1)) or 0,
             "left_s": None,
             "backend": row.backend,
             "data": row.data,

@@ -97,7 +97,7 @@ class Sidebar:
         """Tell nobody any more."""
         self._over.set()
         self._ready.set()
-        self._endpoints.look(looked_at=False)
+        self._endpoints.close()
         for each in self._conversations.values():
             each.end()
 
@@ -124,7 +124,7 @@ class Sidebar:
         if kind == "hello":
             self._greet(said)
         elif kind == "look":
-            self._endpoints.look(looked_at=said.get("shown") is True)
+            self._endpoints.look(said.get("shown") is True)
         elif kind == "command":
             run = run_named(str(said.get("run")))
             commands.do(run, said.get("action"), None, self._answer)
@@ -141,14 +141,14 @@ class Sidebar:
         if said.get("protocol") != PROTOCOL:
             self._send(Frame(content={"type": "refusal", "protocol": PROTOCOL, "version": VERSION}))
             return
+        self._touch("", "all")
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="maasnb sidebar", daemon=True
                 )
                 self._thread.start()
-        self._endpoints.look(looked_at=said.get("shown") is True)
-        self._touch("", "all")
+        self._endpoints.look(said.get("shown") is True)
 
     def _aside(self, ask: Callable[[Mapping[str, Any]], None], said: Mapping[str, Any]) -> None:
         def work() -> None:

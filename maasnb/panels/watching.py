@@ -1,4 +1,4 @@
-"""How the endpoints of a notebook do, asked of their servers every two seconds while it is shown.
+"""How the endpoints of a notebook do, asked of their servers every few seconds.
 
 The questions have a thread of their own: a server that is gone is waited for there, and nothing
 else waits with it.
@@ -16,6 +16,7 @@ from maasnb.errors import MaasError
 __all__ = ["EndpointWatch", "endpoint_row"]
 
 INTERVAL_S = 2.0
+UNSEEN_INTERVAL_S = 10.0
 MOST_ENDPOINTS = 20
 
 Row = dict[str, Any]
@@ -54,7 +55,7 @@ def endpoint_row(variable: str, endpoint: Endpoint) -> Row:
 
 
 class EndpointWatch:
-    """Keep the rows of endpoints as they are now, while somebody looks at them."""
+    """Keep the rows of endpoints as they are now, from the first page on."""
 
     def __init__(
         self, endpoints: Callable[[], Mapping[str, Endpoint]], changed: Callable[[], None]
@@ -69,15 +70,16 @@ class EndpointWatch:
         self._endpoints = endpoints
         self._changed = changed
         self._asked = threading.Event()
-        self._looked_at = False
+        self._over = False
+        self._interval_s = UNSEEN_INTERVAL_S
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def look(self, looked_at: bool) -> None:  # noqa: FBT001 - one word of a page
-        """Say whether anybody sees the rows; only then servers are asked."""
+    def look(self, shown: bool) -> None:  # noqa: FBT001 - one word of a page
+        """Say whether the sidebar is seen; a status bar alone is content with less."""
+        self._interval_s = INTERVAL_S if shown else UNSEEN_INTERVAL_S
         with self._lock:
-            self._looked_at = looked_at
-            if looked_at and self._thread is None:
+            if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="maasnb endpoints", daemon=True
                 )
@@ -88,8 +90,13 @@ class EndpointWatch:
         """Ask at once: a cell has ended, or something was changed."""
         self._asked.set()
 
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._over = True
+        self._asked.set()
+
     def _work(self) -> None:
-        while self._looked_at:
+        while not self._over:
             self._asked.clear()
             chosen = list(self._endpoints().items())[:MOST_ENDPOINTS]
             rows = [endpoint_row(*each) for each in chosen]
@@ -97,8 +104,4 @@ class EndpointWatch:
                 self.rows = rows
                 self._changed()
             # Without an endpoint there is nothing to ask before a cell makes one.
-            self._asked.wait(INTERVAL_S if rows else None)
-        with self._lock:
-            self._thread = None
-        if self._looked_at:  # somebody came back meanwhile
-            self.look(looked_at=True)
+            self._asked.wait(self._interval_s if rows else None)

@@ -85,7 +85,7 @@ def test_a_run_is_told_and_steered_while_its_cell_blocks(kernel, page):
 
 def test_models_are_told_when_the_cell_that_made_them_has_ended(kernel, page):
     page.hello()
-    asked = page.client.execute("other = mb.build([mb.Dense(2)], data=digits)")
+    asked = page.client.execute("import maasnb as mb\nother = mb.build([mb.Dense(2)], data=digits)")
     told = page.told("part", lambda told: len(told.get("models", [])) == 2)
     page.reply(asked)
     assert told["models"][1] == {

@@ -2,6 +2,7 @@
 
 import { type JupyterFrontEnd, type JupyterFrontEndPlugin, ILayoutRestorer } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
+import type { DocumentRegistry } from "@jupyterlab/docregistry";
 import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
@@ -94,9 +95,9 @@ function translateSettings(settings: ISettingRegistry): void {
 /** Have `run.json` opened as the panel of its run. */
 function showRecords(app: JupyterFrontEnd, icon: LabIcon): void {
   app.docRegistry.addFileType({ name: FILE_TYPE, displayName: trans.__("Run"), pattern: "^run\\.json$", extensions: [], mimeTypes: ["application/json"], fileFormat: "text", contentType: "file", icon });
-  app.docRegistry.addWidgetFactory(
-    new RecordFactory({ name: "maasnb run", label: trans.__("Panel of the run"), fileTypes: [FILE_TYPE], defaultFor: [FILE_TYPE], modelName: "text", readOnly: true }, app.serviceManager.contents),
-  );
+  const factory = new RecordFactory({ name: "maasnb run", label: trans.__("Panel of the run"), fileTypes: [FILE_TYPE], defaultFor: [FILE_TYPE], modelName: "text", readOnly: true }, app.serviceManager.contents);
+  // JupyterLab's own types do not fit each other under `exactOptionalPropertyTypes`.
+  app.docRegistry.addWidgetFactory(factory as unknown as DocumentRegistry.WidgetFactory);
 }
 
 export default [plugin];

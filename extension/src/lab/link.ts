@@ -22,6 +22,7 @@ export class Link {
   private shown = false;
   private greeting = false;
   private asking = false;
+  private doubted = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private watchers = new Set<(link: Link) => void>();
 
@@ -50,7 +51,7 @@ export class Link {
     return () => this.watchers.delete(watcher);
   }
 
-  /** Say whether somebody looks at the sidebar: only then the kernel asks its endpoints how they do. */
+  /** Say whether somebody looks at the sidebar: the kernel asks its endpoints more often then. */
   look(shown: boolean): void {
     if (shown === this.shown) return;
     this.shown = shown;
@@ -134,11 +135,18 @@ export class Link {
 
   /** Look whether the kernel has loaded maasnb; silent where it has not. */
   private async probe(): Promise<void> {
-    if (this.state.language !== "python" || this.greeting || this.asking || this.kernel.isDisposed) return;
+    if (this.state.language !== "python" || this.greeting || this.kernel.isDisposed) return;
+    this.doubted = this.asking;
+    if (this.asking) return;
     clearTimeout(this.timer);
     this.asking = true;
     const found = await this.ask();
     this.asking = false;
+    if (this.doubted) {
+      // Something happened since it was asked: the answer may be of before.
+      this.doubted = false;
+      if (!found) return this.probe();
+    }
     if (this.state.mode !== "starting" && this.state.mode !== "unloaded") return;
     if (found) {
       if (!this.greeting) this.greet();

@@ -31,7 +31,9 @@ export class Notebooks {
 
   of(panel: NotebookPanel): Link | null {
     const kernel = panel.sessionContext.session?.kernel;
-    return (kernel && this.links.get(kernel)) ?? null;
+    if (!kernel) return null;
+    // Of several notebooks of one kernel, JupyterLab hands comms to the first one alone.
+    return this.links.get(kernel) ?? this.all.find((link) => link.kernel.id === kernel.id) ?? null;
   }
 
   /** Show a link's notebook. */
@@ -49,7 +51,7 @@ export class Notebooks {
     const context = panel.sessionContext;
     const join = (): void => {
       const kernel = context.session?.kernel;
-      if (kernel && !this.links.has(kernel)) {
+      if (kernel?.handleComms && !this.links.has(kernel)) {
         const link = new Link(kernel);
         this.links.set(kernel, link);
         link.watch((changed) => this.tell(changed));

@@ -122,13 +122,14 @@ export class Sidebar extends Widget {
     this.updateTold(state);
     this.updateEmpty(state);
     const live = state?.mode === "live" ? state : null;
+    if (!live && this.drawn) this.forget();
     this.updateRuns(live);
     this.updateTables(live);
   }
 
   private forget(): void {
     this.views.clear();
-    this.runList.replaceChildren();
+    for (const list of [this.runList, this.modelList, this.endpointList]) list.replaceChildren();
     this.drawn = "";
     this.limit = FIRST;
     this.filter.value = "";

@@ -112,9 +112,8 @@ export class RecordFactory extends ABCWidgetFactory<DocumentWidget<RecordViewer>
   }
 
   protected override createNewWidget(context: DocumentRegistry.Context): DocumentWidget<RecordViewer> {
-    const widget = new DocumentWidget({ content: new RecordViewer(context, this.contents), context });
-    widget.title.label = context.path.split("/").slice(-2, -1)[0] || "run.json";
-    return widget;
+    // Its title stays the file's name: to JupyterLab another one is a request to rename the file.
+    return new DocumentWidget({ content: new RecordViewer(context, this.contents), context });
   }
 }
 

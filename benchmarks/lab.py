@@ -1,0 +1,128 @@
+"""What the extension adds to JupyterLab's start, and how soon its sidebar shows an event.
+
+Run `python -m benchmarks.lab --json FILE`. Two JupyterLabs, one with the extension, are loaded in
+turns in headless Chromium, each in a fresh page with a warm cache of its own. Then a run that
+trains in the background is paused and resumed; both clocks are this machine's.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.conftest import FLAGS, new_page
+from tests.browser.jupyter import Notebook, Server
+
+PREPARE = (
+    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
+    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)\n'
+    "run = mb.train(net, digits, epochs=10**6, name='timed', wait=False)"
+)
+WATCH = """() => {
+    window.seen = [];
+    const row = document.querySelector(".maasnb-run[data-run='timed']");
+    new MutationObserver(() => window.seen.push([row.dataset.status, Date.now()]))
+        .observe(row, { attributes: true, attributeFilter: ["data-status"] });
+}"""
+STARTED = """async () => {
+    const app = window.jupyterapp;
+    await app.started;
+    await app.restored;
+    return performance.now();
+}"""
+
+
+def starts(browser: Browser, servers: dict[str, Server], pairs: int) -> dict[str, list[float]]:
+    """Return how long each page took until JupyterLab was restored, in ms, in turns."""
+    contexts = {name: browser.new_context() for name in servers}
+    times: dict[str, list[float]] = {name: [] for name in servers}
+    for turn in range(pairs + 2):
+        for name, server in servers.items():
+            page = contexts[name].new_page()
+            page.goto(f"{server.url}/lab?reset")
+            page.wait_for_function("() => window.jupyterapp !== undefined")
+            taken = page.evaluate(STARTED)
+            page.close()
+            if turn >= 2:  # the first ones fill the caches
+                times[name].append(taken)
+    for context in contexts.values():
+        context.close()
+    return times
+
+
+def latencies(browser: Browser, server: Server, changes: int) -> list[float]:
+    """Return how long after an event in the kernel the sidebar showed it, in ms."""
+    with new_page(browser) as page:
+        notebook = Notebook(page, server, "timed").write(PREPARE).open()
+        notebook.command("maasnb:show")
+        notebook.run(0)
+        page.locator(".maasnb-run[data-run='timed']").wait_for()
+        page.evaluate(WATCH)
+        for number in range(changes):
+            notebook.ask("run.resume()" if number % 2 else "run.pause()")
+            page.wait_for_function("(n) => window.seen.length > n", arg=number, polling=20)
+            page.wait_for_timeout(400)  # beyond the five frames a second
+        happened = json.loads(
+            notebook.ask(
+                "import json; print(json.dumps([e.time for e in run.history.interventions]))"
+            )
+        )
+        shown = page.evaluate("() => window.seen")
+        notebook.ask("run.stop()")
+        notebook.end()
+    return [at - 1000 * then for (_, at), then in zip(shown, happened, strict=True)]
+
+
+def measured(pairs: int, changes: int) -> dict[str, float]:
+    """Return the figures, by what they are."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    folder = Path(tempfile.mkdtemp())
+    servers: dict[str, Server] = {}
+    for name in ("without", "with"):
+        (folder / name).mkdir()
+        servers[name] = Server(folder / name, "jupyterlab")
+    try:
+        for server in servers.values():
+            server.wait_until_up()
+        (folder / "without/jupyter/labextensions/maasnb").unlink()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+            times = starts(browser, servers, pairs)
+            delays = latencies(browser, servers["with"], changes)
+            browser.close()
+    finally:
+        for server in servers.values():
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    added = [one - other for one, other in zip(times["with"], times["without"], strict=True)]
+    ratios = [one / other for one, other in zip(times["with"], times["without"], strict=True)]
+    return {
+        "start without, median ms": statistics.median(times["without"]),
+        "start with, median ms": statistics.median(times["with"]),
+        "added to the start, median of pairs ms": statistics.median(added),
+        "start with / without, median of pairs": statistics.median(ratios),
+        "event to sidebar, median ms": statistics.median(delays),
+        "event to sidebar, worst ms": max(delays),
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--changes", type=int, default=20)
+    given = parser.parse_args()
+    rows = measured(given.pairs, given.changes)
+    for name, value in rows.items():
+        print(f"{name:40} {value:.3g}")
+    if given.json:
+        given.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
