@@ -79,7 +79,7 @@ EXERCISES: dict[str, Exercise] = {
         "split.",
         needs={
             "tumours": 'tumours = mb.data("breast_cancer", split=(0.6, 0.2, 0.2), seed=1)',
-            "run": 'run = mb.train(net, tumours, epochs=30, lr=0.003, stop=5, name="tumours")',
+            "run": 'run = mb.train(net, tumours, epochs=20, lr=0.003, name="tumours")',
             "threshold_for_screening": "threshold_for_screening = ...",
         },
         check=_check_threshold,
