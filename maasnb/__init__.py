@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from maasnb.building import build
     from maasnb.client.endpoint import Endpoint
     from maasnb.converting import convert
+    from maasnb.datasets.augmentation import drop_words, flip, noise, shift
+    from maasnb.datasets.images import scale_pixels
     from maasnb.datasets.loading import Data, data
     from maasnb.datasets.recipes import (
         bow,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         tfidf,
         tokens,
     )
+    from maasnb.datasets.windows import windows
     from maasnb.diagnosis import doctor
     from maasnb.errors import MaasError
     from maasnb.exercises.checking import check
@@ -116,8 +119,10 @@ __all__ = [
     "data",
     "devices",
     "doctor",
+    "drop_words",
     "evaluate",
     "find_lr",
+    "flip",
     "fork",
     "generate",
     "impute",
@@ -126,6 +131,7 @@ __all__ = [
     "lr",
     "minmax",
     "monitor",
+    "noise",
     "one_hot",
     "panel",
     "pause",
@@ -137,7 +143,9 @@ __all__ = [
     "rollback",
     "runs",
     "save",
+    "scale_pixels",
     "shadow",
+    "shift",
     "source",
     "standardize",
     "standardize_target",
@@ -147,6 +155,7 @@ __all__ = [
     "train",
     "unpublish",
     "versions",
+    "windows",
 ]
 
 __version__ = VERSION
@@ -193,8 +202,10 @@ _HOMES = {
     "data": "maasnb.datasets.loading",
     "devices": "maasnb.hardware",
     "doctor": "maasnb.diagnosis",
+    "drop_words": "maasnb.datasets.augmentation",
     "evaluate": "maasnb.study.evaluation",
     "find_lr": "maasnb.study.rates",
+    "flip": "maasnb.datasets.augmentation",
     "fork": "maasnb.training",
     "generate": "maasnb.prompting",
     "impute": "maasnb.datasets.recipes",
@@ -203,6 +214,7 @@ _HOMES = {
     "lr": "maasnb.steering",
     "minmax": "maasnb.datasets.recipes",
     "monitor": "maasnb.monitoring",
+    "noise": "maasnb.datasets.augmentation",
     "one_hot": "maasnb.datasets.recipes",
     "panel": "maasnb.panels.reopening",
     "pause": "maasnb.steering",
@@ -214,7 +226,9 @@ _HOMES = {
     "rollback": "maasnb.operating",
     "runs": "maasnb.records.listing",
     "save": "maasnb.saving",
+    "scale_pixels": "maasnb.datasets.images",
     "shadow": "maasnb.operating",
+    "shift": "maasnb.datasets.augmentation",
     "source": "maasnb.sourcing",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",
@@ -224,6 +238,7 @@ _HOMES = {
     "train": "maasnb.training",
     "unpublish": "maasnb.operating",
     "versions": "maasnb.operating",
+    "windows": "maasnb.datasets.windows",
 }
 
 

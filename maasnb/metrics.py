@@ -4,16 +4,18 @@
 watched by.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from maasnb.tasks import Task
 
-__all__ = ["accuracy", "classes_of", "mae", "measure", "r2"]
+__all__ = ["accuracy", "classes_of", "f1", "f1_micro", "mae", "measure", "named_labels", "r2"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_GIVEN_FROM = 0.5  # the probability above which a label is given
 
 
 def classes_of(probabilities: Array) -> Array:
@@ -30,6 +32,25 @@ def classes_of(probabilities: Array) -> Array:
     return probabilities.argmax(axis=-1)
 
 
+def named_labels(probabilities: Array, labels: Sequence[str], kind: str) -> Array:
+    """Return what a model says in words: the label of each example, or a tuple of its labels.
+
+    Args:
+        probabilities: as in `classes_of`, or [n, labels] of `"multilabel"`.
+        labels: the names in order.
+        kind: the task's kind.
+
+    >>> named_labels(np.array([[0.9, 0.6], [0.1, 0.2]]), ["a", "b"], "multilabel").tolist()
+    [('a', 'b'), ()]
+    """
+    if kind != "multilabel":
+        return np.array(labels)[classes_of(probabilities)]
+    found = np.empty(len(probabilities), dtype=object)
+    for row, chosen in enumerate(probabilities > _GIVEN_FROM):
+        found[row] = tuple(name for name, given in zip(labels, chosen, strict=True) if given)
+    return found
+
+
 def accuracy(outputs: Array, targets: Array) -> float:
     """Return the part of the examples whose most probable class is the right one.
 
@@ -37,6 +58,28 @@ def accuracy(outputs: Array, targets: Array) -> float:
     0.5
     """
     return float(np.mean(classes_of(outputs) == targets))
+
+
+def f1(outputs: Array, targets: Array) -> float:
+    """Return the mean over the labels of F1, 0 for a label that is never right.
+
+    >>> f1(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([[1, 0], [0, 1]])).__round__(3)
+    0.333
+    """
+    right, given, true = _counts(outputs, targets)
+    return float(np.mean(2 * right / np.maximum(given + true, 1)))
+
+
+def f1_micro(outputs: Array, targets: Array) -> float:
+    """Return F1 over all labels of all examples together."""
+    right, given, true = (counts.sum() for counts in _counts(outputs, targets))
+    return float(2 * right / max(given + true, 1))
+
+
+def _counts(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """Return how often each label is given rightly, is given, and is true."""
+    given = outputs > _GIVEN_FROM
+    return (given & (targets > 0)).sum(axis=0), given.sum(axis=0), targets.sum(axis=0)
 
 
 def mae(outputs: Array, targets: Array) -> float:
@@ -61,7 +104,13 @@ def r2(outputs: Array, targets: Array) -> float:
     return float(np.mean(np.where(spread > 0, varied, constant)))
 
 
-_METRICS: dict[str, Callable[[Array, Array], float]] = {"accuracy": accuracy, "mae": mae, "r2": r2}
+_METRICS: dict[str, Callable[[Array, Array], float]] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "f1_micro": f1_micro,
+    "mae": mae,
+    "r2": r2,
+}
 
 
 def measure(task: Task, outputs: Array, targets: Array) -> dict[str, float]:
@@ -71,7 +120,8 @@ def measure(task: Task, outputs: Array, targets: Array) -> dict[str, float]:
         task: what the model is trained for.
         outputs: what `predict` returns, [n, outputs]; of a task with positions the classes
             [n, positions] themselves.
-        targets: class numbers [n], or values [n, outputs] in the targets' own unit.
+        targets: class numbers [n], labels [n, outputs], or values [n, outputs] in the targets' own
+            unit.
     """
     if task.positions:
         return {"accuracy": float(np.mean(outputs == targets))}

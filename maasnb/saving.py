@@ -19,7 +19,7 @@ from maasnb.backends import backend_of
 from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import fitting
 from maasnb.errors import MissingPackageError, ModelError, OptionError, described
-from maasnb.metrics import classes_of
+from maasnb.metrics import named_labels
 from maasnb.runtimes.served import ServedModel
 from maasnb.runtimes.served import load as load_program
 from maasnb.runtimes.verification import verify
@@ -89,7 +89,7 @@ class SavedModel:
             x: raw examples [n, ...]; one single example counts as a batch of one.
 
         Returns:
-            Labels [n], text.
+            Labels [n], text; of a model that gives several labels a tuple of them for each.
 
         Raises:
             OptionError: the model is no classifier.
@@ -99,7 +99,7 @@ class SavedModel:
                 f"The model {self.name!r} has no classes; it returns values. Type: saved.predict(x)"
             )
             raise OptionError(message)
-        return np.array(self.labels)[classes_of(self.predict(x))]
+        return named_labels(self.predict(x), self.labels, self.manifest.task.kind)
 
     def weights(self) -> dict[str, Array]:
         """Return the model's weights and buffers by name, as its framework names them."""

@@ -11,21 +11,39 @@ from typing import Any, Literal
 
 from maasnb.errors import OptionError, ShapeError, unknown_name
 
-__all__ = ["LOSSES", "OPTIMIZERS", "Kind", "Optimizer", "Task", "make_optimizer", "make_task"]
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "Kind",
+    "Optimizer",
+    "Task",
+    "is_loss_of",
+    "make_optimizer",
+    "make_task",
+]
 
-Kind = Literal["classification", "regression", "own"]
-"""What targets are: classes, values, or what only a loss of the user's own understands."""
+Kind = Literal["classification", "multilabel", "regression", "own"]
+"""What targets are: a class, labels, values, or what only a loss of the user's own understands."""
 Given = Literal["logits", "probabilities", "values"]
 Takes = Literal["float32", "int32", "parts"]
 Shape = tuple[int, ...]
 
 LOSSES: dict[str, tuple[str, str]] = {
     "cross_entropy": ("classification", "one class of several; one output a class"),
-    "binary_cross_entropy": ("classification", "two classes; one output"),
+    "binary_cross_entropy": (
+        "classification",
+        "two classes, one output; or an output for each of several labels",
+    ),
     "mse": ("regression", "mean squared error"),
     "mae": ("regression", "mean absolute error"),
     "model": ("any", "the model's own, which it returns when it is called with the targets"),
 }
+
+_METRICS: dict[str, tuple[str, ...]] = {
+    "classification": ("accuracy",),
+    "multilabel": ("f1", "f1_micro"),
+}
+"""Of what has probabilities, the metrics; the one that people look at first in front."""
 
 # Defaults: Adam (Kingma & Ba 2015) as in torch and optax; AdamW's decay as in torch; Lion's numbers
 # as in Chen et al. (2023), without decay; RMSprop's decay as in torch (.99; optax has .9), so that
@@ -72,12 +90,12 @@ class Task:
     """Say what a model's output means and how it is judged.
 
     Attributes:
-        kind: `"classification"`, `"regression"` or `"own"`.
+        kind: `"classification"`, `"multilabel"`, `"regression"` or `"own"`.
         loss: one of `LOSSES`.
         outputs: the size of the output's last axis; 0 where nothing is known of the output.
         given: what the model itself returns: logits, probabilities (it ends with softmax or
             sigmoid) or values.
-        labels: the classes' names, in order; empty for regression.
+        labels: the names of classes or labels, in order; empty for regression.
         positions: the axes of an example's classes, as the length of a sequence; empty for one
             class an example.
         takes: what the model's input is: float32 numbers, int32 tokens, or several parts that are
@@ -97,12 +115,12 @@ class Task:
         """Return the names of the metrics, the one that people look at first in front."""
         if not self.outputs:
             return ()
-        return ("accuracy",) if self.kind == "classification" else ("mae", "r2")
+        return _METRICS.get(self.kind, ("mae", "r2"))
 
     @property
     def output_name(self) -> str:
         """Return the name of what `predict` returns: probabilities or values."""
-        return "probabilities" if self.kind == "classification" else "values"
+        return "probabilities" if self.kind in _METRICS else "values"
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as JSON data."""
@@ -114,6 +132,12 @@ class Task:
         """Return the task that `to_json` wrote."""
         tuples = {name: tuple(data.get(name, ())) for name in ("labels", "positions")}
         return cls(**{**data, **tuples})
+
+
+def is_loss_of(loss: str, kind: str) -> bool:
+    """Say whether a named loss is one for a kind of data."""
+    several = (loss, kind) == ("binary_cross_entropy", "multilabel")  # a loss of two kinds
+    return several or (loss in LOSSES and LOSSES[loss][0] == kind)
 
 
 def make_optimizer(
@@ -189,6 +213,8 @@ def make_task(
         raise ShapeError(message)
     elif kind == "regression":
         task = _regression(loss, output_shape[-1], targets)
+    elif kind == "multilabel":
+        task = _multilabel(output_shape[-1], labels, final_activation)
     else:
         task = _classification(loss, output_shape[-1], labels, final_activation)
     return dataclasses.replace(task, positions=positions, takes=takes)
@@ -204,7 +230,7 @@ def _of_its_own(
         kind=kind,
         loss="model",
         outputs=width if fits and kind != "own" else 0,
-        given="logits" if kind == "classification" else "values",
+        given="logits" if kind in _METRICS else "values",
         labels=labels,
     )
 
@@ -214,8 +240,10 @@ def _check_loss(loss: str, kind: Kind) -> None:
         return
     if loss not in LOSSES:
         raise unknown_name("loss", loss, [*LOSSES, "auto"])
-    if LOSSES[loss][0] != kind:
+    if not is_loss_of(loss, kind):
         fitting = " or ".join(name for name, (of, _) in LOSSES.items() if of in (kind, "any"))
+        if kind == "multilabel":
+            fitting = f"binary_cross_entropy or {fitting}"
         message = (
             f"The loss {loss!r} is for {LOSSES[loss][0]}, but the data is {kind}. Use {fitting}."
         )
@@ -231,6 +259,19 @@ def _regression(loss: str, width: int, targets: int) -> Task:
         raise ShapeError(message)
     chosen = "mse" if loss == "auto" else loss
     return Task(kind="regression", loss=chosen, outputs=width, given="values")
+
+
+def _multilabel(width: int, labels: tuple[str, ...], final_activation: str | None) -> Task:
+    if width != len(labels):
+        message = (
+            f"The model returns {width} output{'s' * (width != 1)} for each example, but the data "
+            f"has {len(labels)} labels. End the model with Dense({len(labels)})."
+        )
+        raise ShapeError(message)
+    given: Given = "probabilities" if final_activation == "sigmoid" else "logits"
+    return Task(
+        kind="multilabel", loss="binary_cross_entropy", outputs=width, given=given, labels=labels
+    )
 
 
 def _classification(

@@ -27,6 +27,7 @@ PAGE_OF = {
     **dict.fromkeys(("devices", "doctor"), "machine"),
     **dict.fromkeys(("pause", "resume", "stop", "lr", "clip", "checkpoint"), "control"),
     "load": "save",
+    "windows": "data",
     "find_lr": "training-options",
     **dict.fromkeys(("fork", "replay"), "control"),
     **dict.fromkeys(("promote", "rollback", "canary", "shadow", "unpublish"), "versions"),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from maasnb.artifacts.distributions import Summary
-from maasnb.study.examples import image_shape
+from maasnb.datasets.images import image_shape
 from maasnb.tasks import Task
 from maasnb.tensors import Signature, plain_numbers
 
@@ -152,6 +152,7 @@ def _opening(facts: Facts) -> str:
         if _writes(facts)
         else {
             "classification": f"tells {len(task.labels)} classes apart",
+            "multilabel": f"gives any of {len(task.labels)} labels",
             "regression": f"estimates {task.outputs} value{'s' * (task.outputs != 1)}",
         }.get(task.kind, "answers")
     )
@@ -189,6 +190,8 @@ def _answers(task: Task) -> str:
     shown = ", ".join(f"`{_plain(label)}`" for label in task.labels[: 3 * MOST_ROWS])
     more = len(task.labels) - 3 * MOST_ROWS
     classes = shown + (f" and {more} more" if more > 0 else "")
+    if task.kind == "multilabel":
+        return f"The answers are the probabilities of the labels, each by itself: {classes}."
     if task.outputs == 1:
         return f"The answer is the probability of `{_plain(task.labels[-1])}`. Classes: {classes}."
     return f"The answers are the probabilities of the classes, in this order: {classes}."

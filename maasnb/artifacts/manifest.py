@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from maasnb.artifacts.blobs import Blob, check_digest
 from maasnb.datasets.recipes import Recipe
 from maasnb.errors import ArtifactError, MaasError, OptionError
-from maasnb.tasks import LOSSES, Task
+from maasnb.tasks import Task, is_loss_of
 from maasnb.tensors import Signature, Tensor
 
 __all__ = [
@@ -371,7 +371,7 @@ def _metrics(value: object) -> dict[str, float | None]:
 def _task(value: object) -> Task:
     task = Task.from_json(_mapping(value))
     _count(task.outputs, LARGEST_DIMENSION)
-    if LOSSES.get(_text(task.loss), ("", ""))[0] != task.kind or len(task.labels) > MOST_LABELS:
+    if not is_loss_of(_text(task.loss), task.kind) or len(task.labels) > MOST_LABELS:
         raise _expected("a task with a loss that fits its kind", value)
     if task.given not in ("logits", "probabilities", "values"):
         raise _expected("what the model returns", task.given)

@@ -20,6 +20,7 @@ MOST_SHOWN = 10
 class Answering(Protocol):
     """What answers raw examples, and knows its classes where it has some."""
 
+    kind: str
     labels: tuple[str, ...]
 
     def predict(self, x: ArrayLike) -> Array:
@@ -65,7 +66,8 @@ def compare_answers(
     if truth is not None and len(truth) != len(first):
         message = f"There are {len(first)} examples and {len(truth)} targets; expected as many."
         raise DataError(message)
-    compare = _classes if pair[0].labels else _values
+    one_class = bool(pair[0].labels) and pair[0].kind != "multilabel"
+    compare = _classes if one_class else _values
     return compare(model, names, pair[0].labels, (first, second), truth)
 
 

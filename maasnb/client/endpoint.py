@@ -32,6 +32,7 @@ from maasnb.errors import (
     UnknownNameError,
     unknown_name,
 )
+from maasnb.metrics import named_labels
 from maasnb.tables import aligned
 from maasnb.tensors import Signature, Tensor, plain_numbers
 
@@ -90,6 +91,7 @@ class Endpoint(Operations, Writer):
                 "named inputs and outputs with datatypes and shapes."
             )
             raise EndpointError(message) from error
+        self.kind = str(self._parameters.get("kind") or "")
         self.labels: tuple[str, ...] = tuple(map(str, self._parameters.get("labels") or ()))
         self.features: tuple[str, ...] = tuple(map(str, self._parameters.get("features") or ()))
 
@@ -250,14 +252,12 @@ class Endpoint(Operations, Writer):
             raise OptionError(message)
 
     def labelled(self, outputs: Array) -> Array:
-        """Return the label of the most probable class of each answer.
+        """Return the label of the most probable class of each answer, or a tuple of its labels.
 
         Args:
             outputs: probabilities [n, classes], or [n, 1] of the second of two.
         """
-        two = outputs.shape[1] == 1
-        best = (outputs[:, 0] > 0.5).astype(int) if two else outputs.argmax(axis=1)
-        return np.array(self.labels)[best]
+        return named_labels(outputs, self.labels, self.kind)
 
     def curl(self) -> str:
         """Return a shell command that sends one real example and works as it is.

@@ -24,12 +24,15 @@ class Rows:
         seed: the run's seed, from which a step's random numbers follow.
         indices: row numbers [steps, batch], int32; past a batch's count they repeat row 0.
         counts: how many rows of each batch are real, [steps], int32.
+        examples: the rows of the training split that they were made of [steps, batch], where the
+            indices are those of examples that were changed and put together for these steps alone.
     """
 
     first: int
     seed: int
     indices: Array
     counts: Array
+    examples: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of steps."""

@@ -5,6 +5,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
+from maasnb.datasets.multilabel import are_label_sets, as_label_matrix
 from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import Parts, count, mapped, named
 from maasnb.tasks import Kind
@@ -141,12 +142,12 @@ def as_targets(
         y: classes [n], or [n, positions] for a class at each position of a sequence; values [n] or
             [n, outputs]; a dictionary or a tuple of arrays for a loss of the user's own.
         examples: how many inputs there are.
-        kind: what the targets are; None to tell from their type.
+        kind: what the targets are; None to tell from their type; sets are several labels.
         labels: the classes' names in order; None for those that occur.
 
     Returns:
-        Class numbers [n, ...] int64, values [n, outputs] float64 or the parts; the kind; the
-        classes' names.
+        Class numbers [n, ...] int64, labels [n, labels] of 0 and 1, values [n, outputs] float64 or
+        the parts; the kind; the classes' names.
 
     Raises:
         DataError: the lengths differ, values are not finite, or a label is outside the classes.
@@ -156,6 +157,10 @@ def as_targets(
         parts = as_parts(y, what="y")
         _check_length(examples, count(parts), f"{count(parts)} targets")
         return parts, "own", ()
+    if kind == "multilabel" or (kind is None and are_label_sets(y)):
+        _check_length(examples, len(y), f"{len(y)} targets")
+        matrix, names = as_label_matrix(y, labels)
+        return matrix, "multilabel", names
     array = _as_array(y, "targets")
     has = "one value" if array.ndim == 0 else f"{len(array)} targets"
     _check_length(examples, -1 if array.ndim == 0 else len(array), has)
@@ -253,7 +258,8 @@ def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tupl
     if flat.ndim > 1 and _is_one_hot(flat):
         message = (
             f"The targets have shape {array.shape}; classes are one value an example, [n], or one "
-            "a position of a sequence. For one-hot rows type: y = y.argmax(axis=1)"
+            "a position of a sequence. For one-hot rows type: y = y.argmax(axis=1); for rows with "
+            'any number of labels: kind="multilabel"'
         )
         raise DataError(message)
     if flat.dtype.kind == "f":

@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from maasnb.datasets.augmentation import Augmentation
 from maasnb.datasets.checks import as_seed, as_targets
+from maasnb.datasets.enriching import Balance, enriched
 from maasnb.datasets.examples import as_examples, as_steps
 from maasnb.datasets.frames import is_csv, is_table
+from maasnb.datasets.images import as_folder, is_bytes_of_images, read_folder, scale_pixels
 from maasnb.datasets.recipes import Recipe, Step, chars, fit_recipe
+from maasnb.datasets.sharding import data_of_shards, has_shards
 from maasnb.datasets.sources import DATASETS, load_source
 from maasnb.datasets.splits import Data, Split, feature_names, fingerprint, prepare
 from maasnb.datasets.streaming import data_of_stream
@@ -25,10 +29,11 @@ from maasnb.errors import DataError, OptionError, missing_package
 from maasnb.parts import Parts, count, taken
 from maasnb.tasks import Kind
 
-__all__ = ["Data", "Split", "data"]
+__all__ = ["Data", "Split", "data", "split_sizes"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_SPLIT = (0.8, 0.1, 0.1)
 LONGEST_NAME = 100  # a longer string is no name of a data set
 _SHOWN = 8
 
@@ -37,7 +42,7 @@ def data(
     x: Any,  # noqa: ANN401 - anything that NumPy takes as an array, a table, or a name
     y: Any = None,  # noqa: ANN401 - likewise
     *,
-    split: Sequence[float] = (0.8, 0.1, 0.1),
+    split: Sequence[float] = _SPLIT,
     prep: Sequence[Step] | None = None,
     labels: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
@@ -45,26 +50,37 @@ def data(
     seed: int = 0,
     name: str | None = None,
     validation: Any = None,  # noqa: ANN401 - a pair of arrays, or a stream
+    balance: Balance | None = None,
+    augment: Sequence[Augmentation] | None = None,
+    size: Sequence[int] | None = None,
 ) -> Data:
     """Split examples into train, validation and test, and fit their preprocessing on train only.
 
     Args:
         x: the name of a data set (`"digits"`), inputs [n, ...] of numbers, a dictionary or a tuple
             of them; a table of pandas, polars or Arrow, or the path of a CSV file; texts [n]; a
-            stream of batches: a loader, a generator, or a function that makes one; or one text,
-            for a model that says which character comes next.
-        y: targets: classes [n] (integers, strings, booleans) or [n, positions], or values [n] or
-            [n, outputs], or a dictionary or a tuple for a loss of your own; of a table also the
-            name of a column.
+            stream of batches: a loader, a generator, or a function that makes one; one text, for a
+            model that says which character comes next; or a folder with a folder of images for
+            each class, or of shards.
+        y: targets: classes [n] (integers, strings, booleans) or [n, positions], a set of labels for
+            each example, or values [n] or [n, outputs], or a dictionary or a tuple for a loss of
+            your own; of a table also the name of a column.
         split: the parts for train, validation and test; they add up to 1.
         prep: the steps of the recipe; by default those of a named data set; for texts tfidf, for a
-            table with texts impute, standardize and one_hot; none for numbers.
+            table with texts impute, standardize and one_hot, for images of bytes scale_pixels;
+            none for other numbers.
         labels: the classes' names in order; by default the classes that occur.
         features: the columns' names; by default their numbers.
-        kind: classification or regression; by default floats are regression, all else classes.
+        kind: classification, multilabel or regression; by default floats are regression, sets
+            are labels, all else classes.
         seed: fixes the split.
         name: what to call arrays.
         validation: for a stream, what the model is watched by: (x, y) or a stream that ends.
+        balance: "oversample" repeats training examples of the rarer classes, "weights" has them
+            count more; by default all examples are taken as they are.
+        augment: steps that change training examples each time they are seen, such as
+            `mb.shift(2)`; validation, test and a published model see none of it.
+        size: the height and width that the images of a folder are brought to.
 
     Returns:
         The splits, raw and prepared, with the fitted recipe.
@@ -75,30 +91,51 @@ def data(
         OptionError: the split, the recipe or the seed cannot be used.
     """
     given = _Given(x=x, y=y, prep=prep, labels=labels, features=features, kind=kind)
-    if is_csv(x):
+    folder = None if is_csv(x) else as_folder(x)
+    if size is not None and folder is None:
+        message = 'size= is for a folder of images. Type: mb.data("photos/", size=(64, 64))'
+        raise OptionError(message)
+    if folder is not None and has_shards(folder):
+        _check_nothing_else(given, split, seed)
+        return enriched(data_of_shards(folder), balance, augment)
+    if folder is not None:
+        given, name = _from_folder(folder, given, size), name or folder.resolve().name
+    elif is_csv(x):
         name = name or Path(x).stem
     elif isinstance(x, str) and not _is_text(x, prep):
         given, name = _from_source(x, given), name or x
+    made = _made(given, split, validation, as_seed(seed), name)
+    return enriched(made, balance, augment)
+
+
+def _made(
+    given: "_Given",
+    split: Sequence[float],
+    validation: Any,  # noqa: ANN401 - a pair of arrays, or a stream
+    seed: int,
+    name: str | None,
+) -> Data:
+    """Return data of what was given: a text, a stream, a table or arrays."""
     if isinstance(given.x, str) and not is_csv(given.x):
-        return _data_of_text(given, split, as_seed(seed), name or "text")
+        return _data_of_text(given, split, seed, name or "text")
     if is_stream(given.x) and not is_table(given.x):
-        if y is not None or prep:
-            what = "prep=" if y is None else "y="
+        if given.y is not None or given.prep:
+            what = "prep=" if given.y is None else "y="
             message = f"{what} is for arrays; a stream gives prepared pairs. Type: yield x, y"
             raise OptionError(message)
         return data_of_stream(
-            x,
+            given.x,
             validation=validation,
-            labels=labels,
-            features=features,
-            kind=kind,
-            seed=as_seed(seed),
+            labels=given.labels,
+            features=given.features,
+            kind=given.kind,
+            seed=seed,
             name=name or "stream",
         )
     if validation is not None:
         message = "validation= is for streams; arrays are split. Type: split=(0.8, 0.1, 0.1)"
         raise OptionError(message)
-    return _split_and_prepare(given, split, as_seed(seed), name or "data")
+    return _split_and_prepare(given, split, seed, name or "data")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +166,28 @@ def _from_source(name: str, given: _Given) -> _Given:
     )
 
 
+def _check_nothing_else(given: _Given, split: Sequence[float], seed: int) -> None:
+    """Refuse options that shards have decided already."""
+    named = ("y", "prep", "labels", "features", "kind")
+    wrong = [name for name in named if getattr(given, name) is not None]
+    wrong += ["split"] * (tuple(split) != _SPLIT) + ["seed"] * (seed != 0)
+    if wrong:
+        message = (
+            f"{wrong[0]}= is not for shards, which were split and prepared when they were written."
+        )
+        raise OptionError(message)
+
+
+def _from_folder(folder: Path, given: _Given, size: Sequence[int] | None) -> _Given:
+    """Return the images of a folder, with what a person gave in place of its own."""
+    for what in ("y", "labels", "kind"):
+        if getattr(given, what) is not None:
+            message = f"{what}= is not for a folder of images, whose folders are the classes."
+            raise OptionError(message)
+    x, y, labels = read_folder(folder, size)
+    return dataclasses.replace(given, x=x, y=y, labels=labels, kind="classification")
+
+
 def _is_text(x: str, prep: Sequence[Step] | None) -> bool:
     """Say whether a string is a text to learn from; a short one is taken for a name."""
     if x in DATASETS:
@@ -147,7 +206,7 @@ def _data_of_text(given: _Given, split: Sequence[float], seed: int, name: str) -
             f". Give a longer text, or shorter windows: prep=[mb.{step.kind}({len(text) // 20})]"
         )
         raise DataError(message)
-    sizes = _sizes(len(x), split)
+    sizes = split_sizes(len(x), split)
     bounds = np.cumsum((0, *sizes))
     parts = tuple(np.arange(*each) for each in itertools.pairwise(bounds))
     fitted = step.learn("".join(x[: sizes[0]]))
@@ -186,7 +245,10 @@ def _split_and_prepare(given: _Given, split: Sequence[float], seed: int, name: s
     inputs = found.x
     targets, kind, labels = as_targets(found.y, count(inputs), given.kind, given.labels)
     parts = _split(targets, split, kind, seed)
-    recipe = fit_recipe(found.steps, taken(inputs, parts[0]), taken(targets, parts[0]))
+    steps = found.steps
+    if given.prep is None and is_bytes_of_images(inputs):
+        steps = (scale_pixels(),)
+    recipe = fit_recipe(steps, taken(inputs, parts[0]), taken(targets, parts[0]))
     train, validation, test = (prepare(inputs, targets, rows, recipe) for rows in parts)
     return Data(
         name=name,
@@ -223,7 +285,7 @@ def _notes(
 
 def _split(targets: Parts, split: Sequence[float], kind: Kind, seed: int) -> tuple[Array, ...]:
     """Return the rows of train, validation and test, each in rising order."""
-    train_size, validation_size, test_size = _sizes(count(targets), split)
+    train_size, validation_size, test_size = split_sizes(count(targets), split)
     classes = targets if kind == "classification" and targets.ndim == 1 else None
     train, rest = _cut(np.arange(count(targets)), classes, train_size, seed)
     if not validation_size or not test_size:
@@ -232,7 +294,7 @@ def _split(targets: Parts, split: Sequence[float], kind: Kind, seed: int) -> tup
     return train, *_cut(rest, left, validation_size, seed)
 
 
-def _sizes(examples: int, split: Sequence[float]) -> tuple[int, int, int]:
+def split_sizes(examples: int, split: Sequence[float]) -> tuple[int, int, int]:
     """Return how many of `examples` each part gets; a part that is asked for is not empty."""
     try:
         shares = tuple(float(share) for share in split)

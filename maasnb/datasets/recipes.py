@@ -13,6 +13,7 @@ import numpy as np
 
 from maasnb.datasets.bags import Bag, Bow, TfIdf
 from maasnb.datasets.columns import Columns
+from maasnb.datasets.images import ScalePixels
 from maasnb.datasets.scaling import Impute, MinMax, Standardize, checked_names, moments
 from maasnb.datasets.steps import Raw, Step
 from maasnb.datasets.tabular import Clean, OneHot, Table
@@ -69,7 +70,7 @@ class StandardizeTarget(Step):
 
     def fit(self, x: Array, y: Array) -> "StandardizeTarget":  # noqa: ARG002 - the steps' common form
         """Learn the mean and the standard deviation of each target."""
-        if y.ndim != 2:
+        if y.ndim != 2 or y.dtype.kind != "f":
             message = (
                 "standardize_target() is for regression, but the targets are classes. Leave it out."
             )
@@ -86,7 +87,8 @@ class StandardizeTarget(Step):
 
 
 _KINDS = (
-    Bow, Chars, Impute, MinMax, OneHot, Standardize, StandardizeTarget, Table, TfIdf, Tokens,
+    Bow, Chars, Impute, MinMax, OneHot, ScalePixels, Standardize, StandardizeTarget, Table, TfIdf,
+    Tokens,
 )  # fmt: skip
 STEPS: dict[str, type[Step]] = {each.kind: each for each in _KINDS}
 """What a fitted recipe can hold, by name."""

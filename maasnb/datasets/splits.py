@@ -4,12 +4,15 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
+from maasnb.datasets.augmentation import Augmentation
 from maasnb.datasets.checks import is_parts
 from maasnb.datasets.recipes import Bag, Recipe, Table, Tokens
+from maasnb.datasets.shard_writing import write_shards
 from maasnb.datasets.streams import Stream
 from maasnb.datasets.text import TextStep
 from maasnb.errors import DataError
@@ -29,10 +32,11 @@ class Split:
 
     Attributes:
         x: raw inputs [n, ...], as they were given; one part or several.
-        y: raw targets: class numbers [n, ...] int64, or values [n, outputs] float64, or parts.
+        y: raw targets: class numbers [n, ...] int64, labels [n, labels] int64 of 0 and 1, values
+            [n, outputs] float64, or parts.
         inputs: prepared inputs [n, ...], float32, or int32 for whole numbers.
-        targets: prepared targets: class numbers [n, ...] int32, values [n, outputs] float32, or
-            parts.
+        targets: prepared targets: class numbers or labels int32, values float32, or parts, of the
+            same shapes.
     """
 
     x: Parts
@@ -51,7 +55,8 @@ class Data:
 
     Attributes:
         name: what people call it.
-        kind: `"classification"`, `"regression"`, or `"own"` for targets of several parts.
+        kind: `"classification"`, `"multilabel"` (any number of labels an example),
+            `"regression"`, or `"own"` for targets of several parts.
         train: what the model learns from; the first batch of a stream.
         validation: what it is watched by while it learns; may be empty.
         test: what it is judged by in the end; may be empty.
@@ -62,6 +67,9 @@ class Data:
         fingerprint: sha256 of the arrays and of the split, so that two equal data sets can be told.
         stream: where the batches come from, if they come one after the other; else None.
         notes: what was done to the rows, or is odd about the split, in words.
+        augment: how training examples are changed each time they are seen.
+        balance: what makes the classes of the training split count alike; None for nothing.
+        repeated: how many examples at the end of `train` are repetitions of earlier ones.
     """
 
     name: str
@@ -76,6 +84,9 @@ class Data:
     fingerprint: str
     stream: Stream | None = None
     notes: tuple[str, ...] = ()
+    augment: tuple[Augmentation, ...] = ()
+    balance: str | None = None
+    repeated: int = 0
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -105,7 +116,8 @@ class Data:
         """Return what the data is, as rows of (what, value)."""
         sizes = f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test"
         if self.stream is not None:
-            sizes = f"a stream; {len(self.train)} in its first batch"
+            held = {name: len(getattr(self, name)) for name in ("train", "validation", "test")}
+            sizes = self.stream.in_words(held)
         rows = [
             ("examples", sizes),
             *self._inputs_in_words(),
@@ -113,6 +125,13 @@ class Data:
             ("recipe", ", ".join(self._steps_in_words()) or "none"),
             *(("note", note) for note in self.notes),
         ]
+        if self.balance == "oversample":
+            rows.append(("balance", f"oversample, {self.repeated} training examples are repeated"))
+        elif self.balance is not None:
+            rows.append(("balance", "weights, each class counts alike in training"))
+        if self.augment:
+            steps = ", ".join(map(str, self.augment))
+            rows.append(("augment", f"{steps}, in training alone"))
         return tuple(rows)
 
     def _steps_in_words(self) -> list[str]:
@@ -141,13 +160,38 @@ class Data:
         if self.kind == "regression":
             low, high = self.train.y.min(), self.train.y.max()
             return f"{self.target_width} value{'s' * (self.target_width > 1)}, {low:g} to {high:g}"
-        counts = np.bincount(self.train.y.reshape(-1), minlength=len(self.labels))
+        several = self.kind == "multilabel"
+        counts = (
+            self.train.y.sum(axis=0)
+            if several
+            else np.bincount(self.train.y.reshape(-1), minlength=len(self.labels))
+        )
         pairs = zip(self.labels, counts, strict=True)
         shown = [f"{label} ({count})" for label, count in pairs][:_SHOWN_CLASSES]
         more = len(self.labels) - len(shown)
         words = ", ".join(shown) + (f" and {more} more" if more else "")
         at = f" at each of {self.positions[0]} positions" if self.positions else ""
-        return f"{len(self.labels)} classes{at}: {words}"
+        what = "labels, any number an example" if several else "classes"
+        return f"{len(self.labels)} {what}{at}: {words}"
+
+    def to_shards(
+        self, path: str | Path, *, compress: Literal["zstd", "gzip", "none"] | None = None
+    ) -> Path:
+        """Write the data as a folder of small compressed files; `mb.data` reads it as it trains.
+
+        Args:
+            path: the folder, which is made.
+            compress: how; by default Zstandard where it can be had, else gzip.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OptionError: there is something at that path, or the data have several parts, are
+                augmented or balanced.
+            MissingPackageError: Zstandard is asked for and cannot be had.
+        """
+        return write_shards(self, path, compress)
 
     def __str__(self) -> str:
         """Return a table of what the data is."""

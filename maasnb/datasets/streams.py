@@ -63,6 +63,7 @@ class Stream:
     Attributes:
         source: what the person gave.
         once: whether it can be gone through once only.
+        sized: whether it gives batches of as many rows as it is asked for.
     """
 
     def __init__(self, source: Any, prepare: Callable[[Batch, int], Batch]) -> None:  # noqa: ANN401 - anything iterable
@@ -70,6 +71,7 @@ class Stream:
         self.source = source
         self._prepare = prepare
         self.once = isinstance(source, Iterator)
+        self.sized = isinstance(source, _Table)
         self._taken: list[Any] = []
 
     def first(self) -> Batch:
@@ -86,6 +88,10 @@ class Stream:
         if self.once:
             self._taken.append(found)
         return as_batch(found, 0)
+
+    def in_words(self, held: Mapping[str, int]) -> str:
+        """Return how many examples there are, given how many each split holds."""
+        return f"a stream; {held['train']} in its first batch"
 
     def length(self, rows: int) -> int | None:
         """Return how many batches an epoch has; None where the source does not say.

@@ -168,6 +168,7 @@ _ALL = (
         binds="data",
         named_by="x",
     ),
+    Verb(name="windows", module="maasnb.datasets.windows", function="windows", binds="data"),
     Verb(name="build", module="maasnb.building", function="build", cell="layers"),
     Verb(
         name="train",

@@ -108,6 +108,8 @@ def _row(parts: Parts, number: int) -> Any:  # noqa: ANN401 - an array, or parts
 def _target(target: Any, labels: Sequence[str]) -> str:  # noqa: ANN401 - a number, an array, or parts
     if labels and np.ndim(target) == 0:
         return labels[int(target)]
+    if labels and np.shape(target) == (len(labels),):  # any number of them
+        return ", ".join(name for name, has in zip(labels, target, strict=True) if has) or "none"
     return _words(target, ())
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["diagnosis_figure", "examples_figure"]
+__all__ = ["as_picture", "diagnosis_figure", "examples_figure"]
 
 MOST_BARS = 12
 """Of a model with more activation functions, the ones that are worst off are drawn."""
@@ -78,7 +78,7 @@ def examples_figure(report: Any) -> "Figure | None":  # noqa: ANN401 - a report,
         figure, _ = new_panels(0, width=1.25 * across, height=1.6 * lines + 0.1)
         for place, image in enumerate(images):
             axes = figure.add_subplot(lines, across, place + 1)
-            axes.imshow(_as_picture(image), cmap="gray_r", interpolation="nearest")
+            axes.imshow(as_picture(image), cmap="gray_r", interpolation="nearest")
             axes.set_xticks([])
             axes.set_yticks([])
             suspected = bool(data["suspected"][place])
@@ -131,7 +131,7 @@ def _draw_shares(axes: "Axes", data: Any) -> None:  # noqa: ANN401 - arrays by n
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _as_picture(image: np.ndarray) -> np.ndarray:
+def as_picture(image: np.ndarray) -> np.ndarray:
     """Return an image as matplotlib takes it: [height, width], or with three channels from 0 to 1.
 
     A channel axis of length 1 is left out.

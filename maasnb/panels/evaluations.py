@@ -32,13 +32,15 @@ MOST_CLASSES = 40
 
 
 def evaluation_figure(report: Any) -> "Figure | None":  # noqa: ANN401 - a report, by its attributes
-    """Draw an evaluation: of a classification or of a regression, by what the report holds."""
+    """Draw an evaluation: of classes, of labels or of values, by what the report holds."""
     from matplotlib import rc_context  # noqa: PLC0415 - loads matplotlib
 
     data = report.data
     with rc_context(STYLE):
         if "confusion" in data:
             figure = _classification(data)
+        elif "label_scores" in data:
+            figure = _several_labels(data)
         elif "targets" in data:
             figure = _regression(data)
         else:
@@ -55,6 +57,29 @@ def _classification(data: Any) -> "Figure":  # noqa: ANN401 - arrays by name
     width = height + 0.5 + (height if curves else 0)
     figure, axes = new_panels(2 if curves else 1, width=width, height=height)
     _draw_confusion(axes[0], counts, labels)
+    if curves:
+        _draw_roc(axes[1], data["roc_rates"], data["roc"], labels)
+    return figure
+
+
+def _several_labels(data: Any) -> "Figure":  # noqa: ANN401 - arrays by name
+    """Draw precision, recall and F1 of each label, and its ROC curve."""
+    scores, labels = np.asarray(data["label_scores"]), [str(label) for label in data["labels"]]
+    order = np.argsort(-scores[:, 2], kind="stable")[:MOST_CLASSES]
+    curves = "roc_rates" in data
+    height = max(0.9 + 0.34 * len(order), HEIGHT_IN)
+    figure, axes = new_panels(1 + curves, width=WIDTH_IN * (1 + curves), height=height)
+    places = np.arange(len(order))
+    for column, name in enumerate(("precision", "recall", "F1")):
+        shift = 0.27 * (column - 1)
+        axes[0].barh(
+            places + shift, scores[order, column], height=0.25, color=COLOURS[column], label=name
+        )
+    axes[0].set_yticks(places, [labels[place] for place in order])
+    axes[0].invert_yaxis()
+    axes[0].set_xlim(0, 1)
+    axes[0].set_title("each label", loc="left")
+    axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=3)
     if curves:
         _draw_roc(axes[1], data["roc_rates"], data["roc"], labels)
     return figure

@@ -26,6 +26,7 @@ from maasnb.panels.drawing import (
 )
 from maasnb.panels.evaluations import evaluation_figure
 from maasnb.panels.monitoring import monitoring_figure
+from maasnb.panels.profiles import profile_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,6 +193,7 @@ def _rates_of(report: Any) -> "Figure":  # noqa: ANN401 - a report, by its attri
 
 _REPORTS = {
     "comparison": comparison_figure,
+    "data": profile_figure,
     "diagnosis": diagnosis_figure,
     "evaluation": evaluation_figure,
     "examples": examples_figure,

@@ -16,7 +16,7 @@ from maasnb.study.reports import Report
 
 __all__ = ["compare"]
 
-_RISING = ("accuracy", "r2")
+_RISING = ("accuracy", "f1", "f1_micro", "r2")
 """Metrics of which more is better; of all others, as of losses, less is."""
 _MOST_RUNS = 50
 _MOST_POINTS = 400

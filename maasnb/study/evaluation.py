@@ -13,6 +13,7 @@ from maasnb.datasets.loading import Data, Split
 from maasnb.errors import DataError, missing_package
 from maasnb.metrics import classes_of
 from maasnb.records.run import Run
+from maasnb.study.label_scores import multilabel_report
 from maasnb.study.reports import Report
 
 __all__ = ["evaluate"]
@@ -34,7 +35,8 @@ def evaluate(run: Run, data: Data | Split | None = None) -> Report:
     Returns:
         The report: accuracy, precision, recall and F1 (means over the classes, plain and weighted
         by examples), log loss, area under the ROC curve and the confusion matrix of a
-        classification; also perplexity and bits of one with a class at each position; mean
+        classification; the same of each label and over all labels where an example may have
+        several; also perplexity and bits of one with a class at each position; mean
         absolute and squared error and R2 of a regression.
 
     Raises:
@@ -56,6 +58,8 @@ def evaluate(run: Run, data: Data | Split | None = None) -> Report:
     outputs = run.predict(split.x)
     if run.task.kind == "regression":
         return _regression(run, outputs, split.y)
+    if run.task.kind == "multilabel":
+        return multilabel_report(_scikit_learn(), run, outputs, split.y)
     return _classification(run, outputs, split.y)
 
 

@@ -149,6 +149,9 @@ class Evidence:
             counts = np.bincount(targets[targets >= 0].ravel())
             share = counts[counts > 0] / counts.sum()
             return float(-(share * np.log(share)).sum())
+        if run.task.kind == "multilabel":
+            share = np.clip(targets.mean(axis=0), 1e-12, 1 - 1e-12)
+            return float(-(share * np.log(share) + (1 - share) * np.log1p(-share)).mean())
         if run.task.loss == "mae":
             return float(np.abs(targets - np.median(targets, axis=0)).mean())
         return float(targets.var(axis=0).mean())

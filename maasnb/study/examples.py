@@ -7,18 +7,19 @@ Margin Ranking").
 """
 
 import math
-import re
 from typing import Any
 
 import numpy as np
 
+from maasnb.datasets.images import image_shape
 from maasnb.errors import DataError
+from maasnb.metrics import named_labels
 from maasnb.parts import named, taken
 from maasnb.records.run import Run
 from maasnb.study.evidence import Evidence, counted, shown
 from maasnb.study.reports import Report
 
-__all__ = ["examples_report", "image_shape", "suspects"]
+__all__ = ["examples_report", "suspects"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,8 +31,6 @@ _RARE = 8.0  # times the median loss
 _SURE = 0.8
 _HALF_LEARNT = 0.5  # of the loss of always giving the same answer
 _FAR = 100.0  # of the median loss, for values: a squared error ten times the usual one
-_PIXEL = re.compile(r".*?(\d+)\D+(\d+)")
-_SMALLEST_IMAGE, _LARGEST_IMAGE = 4, 512
 
 
 def suspects(run: Run, chance: float | None) -> Array:
@@ -43,7 +42,7 @@ def suspects(run: Run, chance: float | None) -> Array:
     """
     losses = run.history.examples
     none = np.zeros(0, dtype=np.int64)
-    if losses is None or not chance or run.task.positions:
+    if losses is None or not chance or run.task.positions or run.task.kind == "multilabel":
         return none
     mean, last = losses.mean, losses.last.copy()
     seen = (losses.count >= _FEWEST_EPOCHS) & np.isfinite(mean)
@@ -118,32 +117,6 @@ def examples_report(run: Run) -> Report:
     )
 
 
-def image_shape(shape: tuple[int, ...], features: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Return the shape in which an example is a picture, or None where it is none.
-
-    Args:
-        shape: the shape of one raw example: [height, width], with 1 or 3 channels last or first, or
-            one axis whose features are named after their row and column.
-        features: the columns' names.
-
-    >>> image_shape((28, 28, 3), ()), image_shape((4,), ("p_0_0", "p_0_1", "p_1_0", "p_1_1"))
-    ((28, 28, 3), (2, 2))
-    """
-    if len(shape) == 1:
-        found = [_PIXEL.fullmatch(name) for name in features]
-        places = [(int(each[1]), int(each[2])) for each in found if each]
-        size = tuple(max(axis) + 1 for axis in zip(*places, strict=True)) if places else (0, 0)
-        grid = [(row, column) for row in range(size[0]) for column in range(size[1])]
-        return size if places == grid and len(places) == shape[0] else None
-    sides = [shape[:2], shape[1:]] if len(shape) == 3 else [shape]
-    channels = [shape[2:], shape[:1]] if len(shape) == 3 else [(1,)]
-    for side, channel in zip(sides, channels, strict=True):
-        if channel in ((1,), (3,)) and len(side) == 2:
-            fits = _SMALLEST_IMAGE <= min(side) and max(side) <= _LARGEST_IMAGE
-            return shape if fits else None
-    return None
-
-
 def _worst(chosen: Array, mean: Array) -> Array:
     """Return the chosen rows, the highest mean loss first."""
     rows = np.flatnonzero(chosen)
@@ -171,6 +144,8 @@ def _named(run: Run, rows: Array) -> list[tuple[str, str, str]]:
         said = run.predict(taken(run.data.train.x, rows)).tolist()
         answers = [", ".join(map(shown, each)) for each in said]
         return [(target, answer, "-") for target, answer in zip(targets, answers, strict=True)]
+    if run.task.kind == "multilabel":
+        return _of_several(run, rows, asked=asked)
     labels = [run.task.labels[target] for target in y[rows]]
     if not asked or not run.task.outputs:
         return [(label, "-", "-") for label in labels]
@@ -179,6 +154,19 @@ def _named(run: Run, rows: Array) -> list[tuple[str, str, str]]:
         (label, run.task.labels[answer], f"{sure:.0%}")
         for label, answer, sure in zip(labels, classes, confidence, strict=True)
     ]
+
+
+def _of_several(run: Run, rows: Array, *, asked: bool) -> list[tuple[str, str, str]]:
+    """Return the labels that each example has, and those that the model gives it, in words."""
+
+    def words(given: Array) -> list[str]:
+        named_rows = named_labels(given, run.task.labels, "multilabel")
+        return [", ".join(each) or "none" for each in named_rows]
+
+    targets, answers = words(run.data.train.y[rows]), ["-"] * len(rows)
+    if asked and run.task.outputs:
+        answers = words(run.predict(taken(run.data.train.x, rows)))
+    return [(target, answer, "-") for target, answer in zip(targets, answers, strict=True)]
 
 
 def _notes(suspected: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The verb `inspect`: what is wrong with a run, what its gradients did, what a model is made of."""
+"""The verb `inspect`: what is wrong with a run or with data, what a model is made of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 
 from maasnb.backends import backend_of
+from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, unknown_name
 from maasnb.events import Measured
 from maasnb.records.run import Run
 from maasnb.study.evidence import Evidence, counted
 from maasnb.study.examples import examples_report
 from maasnb.study.findings import diagnose
+from maasnb.study.flaws import flaws
+from maasnb.study.profiles import Profile
 from maasnb.study.reports import Report
 from maasnb.study.signals import HEALTHY_RATIOS
 from maasnb.study.summary import summary_report
@@ -24,17 +27,17 @@ _HEALTHY = "Nothing was found that holds the run back."
 
 
 def inspect(
-    subject: Any,  # noqa: ANN401 - a run, or a native module of any framework
+    subject: Any,  # noqa: ANN401 - a run, data, or a native module of any framework
     what: str | None = None,
     *,
     data: Any = None,  # noqa: ANN401 - Data, or a few examples
 ) -> Report:
-    """Look inside a run or a model.
+    """Look inside a run, data or a model.
 
     Args:
-        subject: a run, or a model.
+        subject: a run, data, or a model.
         what: diagnosis, gradients or examples (of a run), or summary; by default the diagnosis of a
-            run, the summary of a model.
+            run, the summary of a model. Data have one report.
         data: for the summary of a model, what it is for: data, or a few examples as it takes them;
             by default what the first layer says.
 
@@ -45,10 +48,12 @@ def inspect(
     Raises:
         UnknownNameError: there is no such report.
         DataError: the run has taken no step yet, or knows no losses of single examples; or the
-            model has no run.
-        ModelError: the subject is neither a run nor a model.
+            model has no run; or the data is a stream.
+        ModelError: the subject is neither a run nor data nor a model.
         ShapeError: the model cannot take the examples.
     """
+    if isinstance(subject, Data):
+        return _data_report(subject, what)
     is_run = isinstance(subject, Run)
     chosen = what or ("diagnosis" if is_run else "summary")
     if chosen not in (*_REPORTS, "summary"):
@@ -60,6 +65,13 @@ def inspect(
         message = f"A model by itself has no {chosen}; inspect its run. Type: mb.inspect(run)"
         raise DataError(message)
     return _REPORTS[chosen](subject)
+
+
+def _data_report(data: Data, what: str | None) -> Report:
+    if what not in (None, "data"):
+        raise unknown_name("report on data", what, ("data",), "Type: mb.inspect(data)")
+    profile = Profile.of(data)
+    return profile.report(flaws(profile))
 
 
 def _diagnosis(run: Run) -> Report:

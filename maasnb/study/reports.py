@@ -12,7 +12,7 @@ import numpy as np
 from maasnb.errors import unknown_name
 from maasnb.tables import is_number
 
-__all__ = ["FINDINGS", "WATCHED", "Finding", "Report", "Severity"]
+__all__ = ["FINDINGS", "FLAWS", "WATCHED", "Finding", "Report", "Severity"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,6 +35,20 @@ FINDINGS: dict[str, str] = {
 }
 """The kind of a finding in a run -> what people call it; causes before effects."""
 
+FLAWS: dict[str, str] = {
+    "in_two_splits": "examples in two splits",
+    "gives_away": "a column that gives the answer away",
+    "contradictions": "contradicting targets",
+    "missing": "missing values",
+    "rare_class": "classes with few examples",
+    "unbalanced": "unbalanced classes",
+    "unscaled": "columns of different size",
+    "duplicates": "repeated examples",
+    "constant": "constant columns",
+    "extremes": "extreme values",
+}
+"""The kind of a finding in data -> what people call it."""
+
 WATCHED: dict[str, str] = {
     "failing_requests": "failing requests",
     "slow_answers": "slow answers",
@@ -47,10 +61,10 @@ WATCHED: dict[str, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Hold one thing that is wrong with a run or a served model.
+    """Hold one thing that is wrong with a run, with data or with a served model.
 
     Attributes:
-        kind: which of `FINDINGS` or `WATCHED` it is.
+        kind: which of `FINDINGS`, `FLAWS` or `WATCHED` it is.
         severity: `"bad"` (the run will not work like this), `"warn"` (it is held back) or
             `"hint"`.
         words: what is wrong, in a sentence.
@@ -69,7 +83,7 @@ class Finding:
     @property
     def title(self) -> str:
         """Return the name of the illness as people say it."""
-        return {**FINDINGS, **WATCHED}[self.kind]
+        return {**FINDINGS, **FLAWS, **WATCHED}[self.kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +92,7 @@ class Report:
 
     Attributes:
         kind: what it is about: `"diagnosis"`, `"gradients"`, `"examples"`, `"summary"`,
-            `"evaluation"`, `"comparison"`, `"find_lr"`, `"monitoring"` or `"exercise"`.
+            `"data"`, `"evaluation"`, `"comparison"`, `"find_lr"`, `"monitoring"` or `"exercise"`.
         title: one line that says of what it is.
         columns: the table's head.
         rows: the table's cells, as text.

@@ -1,11 +1,13 @@
 """What a step is fed with: rows of arrays on the device, or batches of a stream, read ahead.
 
-Arrays are put on the device once, and a step names its rows. A stream's batches are read by a
-thread of their own, joined to chunks and put on the device as they come; a step then names the rows
-of its chunk, so that a compiled step cannot tell the two apart.
+Arrays are put on the device once, and a step names its rows. Where examples are augmented, those of
+a chunk are changed on the host and put on the device as they are needed. A stream's batches are
+read by a thread of their own, joined to chunks and put on the device as they come; a step then
+names the rows of its chunk, so that a compiled step cannot tell these from the others.
 """
 
 import abc
+import dataclasses
 import itertools
 import queue
 import threading
@@ -15,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from maasnb.backends.protocol import Program
+from maasnb.datasets.augmentation import augmented
 from maasnb.datasets.batches import Batches, Rows
 from maasnb.datasets.loading import Data
 from maasnb.datasets.streams import Batch, Stream
 from maasnb.errors import DataError
-from maasnb.parts import count, joined, padded
+from maasnb.parts import count, joined, padded, taken
 
-__all__ = ["ArrayFeed", "Feed", "StreamFeed", "make_feed"]
+__all__ = ["ArrayFeed", "AugmentedFeed", "Feed", "StreamFeed", "make_feed"]
 
 _AHEAD = 16  # batches that are read ahead
 _PATIENCE_S = 0.1
@@ -69,6 +72,40 @@ class ArrayFeed(Feed):
     def take(self, step: int, steps: int) -> tuple[Any, Rows]:
         """Return the split, and the rows of the steps."""
         return self._placed, self._batches.rows(step, steps)
+
+    def close(self) -> None:
+        """End nothing."""
+
+
+class AugmentedFeed(Feed):
+    """Change the examples of each step anew, and put them on the device a chunk at a time."""
+
+    def __init__(self, program: Program, data: Data, batches: Batches) -> None:
+        """Take the split, which stays on the host."""
+        self._program, self._data, self._batches = program, data, batches
+        two = slice(0, 2)
+        first = program.place(taken(data.train.inputs, two), taken(data.train.targets, two))
+        self.longest = _power_of_two(program.longest_chunk(first, batches.batch))
+
+    def take(self, step: int, steps: int) -> tuple[Any, Rows]:
+        """Return changed examples, the same for a step whenever it is asked for."""
+        data, train = self._data, self._data.train
+        # A few lengths only, because each is compiled for itself.
+        rows = self._batches.rows(step, _power_of_two(min(steps, self.longest)))
+        inputs = [
+            augmented(
+                data.augment,
+                taken(train.x, chosen),
+                data.recipe,
+                data.features,
+                (self._batches.seed, step + number),
+            )
+            for number, chosen in enumerate(rows.indices)
+        ]
+        indices = np.arange(rows.indices.size, dtype=np.int32).reshape(rows.indices.shape)
+        targets = taken(train.targets, rows.indices.reshape(-1))
+        changed = dataclasses.replace(rows, indices=indices, examples=rows.indices)
+        return self._program.place(joined(inputs), targets), changed
 
     def close(self) -> None:
         """End nothing."""
@@ -136,7 +173,7 @@ class StreamFeed(Feed):
         self._seed = batches.seed
         self._accumulate = accumulate
         self._rows = batches.batch // accumulate  # of a batch, where a table is asked for them
-        self._batch = count(data.train.inputs) * accumulate
+        self._batch = batches.batch if stream.sized else count(data.train.inputs) * accumulate
         first = program.place(data.train.inputs, data.train.targets)
         self.longest = _power_of_two(program.longest_chunk(first, self._batch))
         self._next = 0
@@ -208,6 +245,8 @@ class StreamFeed(Feed):
 
 def make_feed(program: Program, data: Data, batches: Batches, accumulate: int) -> Feed:
     """Return what feeds a run on this data."""
+    if data.augment:
+        return AugmentedFeed(program, data, batches)
     if data.stream is None:
         return ArrayFeed(program, data, batches)
     return StreamFeed(program, data, data.stream, batches, accumulate)

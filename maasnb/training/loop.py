@@ -356,7 +356,8 @@ class Loop(Obeying):
         for first in range(-(rows.first % per_epoch), len(rows), per_epoch):
             part = slice(max(first, 0), first + per_epoch)
             real = np.arange(rows.indices.shape[1]) < rows.counts[part, None]
-            examples.add(rows.indices[part][real], losses[part][real])
+            of = rows.indices if rows.examples is None else rows.examples
+            examples.add(of[part][real], losses[part][real])
 
     def _validate(self) -> None:
         if self._validation is None:

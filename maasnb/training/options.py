@@ -154,6 +154,7 @@ def make_plan(options: Options, backend: Backend, model: Any, data: Data) -> Pla
         "clip": options.clip,
         "validate_every": every,
         "record": options.record,
+        "augment": [step.to_json() for step in data.augment] or None,
         **_rule_json(rule),
         **watched,
     }
@@ -236,6 +237,8 @@ def _rule_json(rule: Rule) -> dict[str, Any]:
 
 def _class_weights(given: str | Mapping[Any, float] | None, data: Data) -> tuple[float, ...]:
     """Return what an example of each class counts, in the classes' order."""
+    if given is None and data.balance == "weights":
+        given = "balanced"
     if given is None:
         return ()
     if data.kind != "classification":

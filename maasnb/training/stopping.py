@@ -10,7 +10,7 @@ from maasnb.tasks import Task
 
 __all__ = ["EarlyStop", "Watch", "check_metric", "make_target"]
 
-HIGHER_IS_BETTER = {"accuracy", "r2"}
+HIGHER_IS_BETTER = {"accuracy", "f1", "f1_micro", "r2"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

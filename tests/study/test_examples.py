@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from maasnb.building import build
+from maasnb.datasets.images import image_shape
 from maasnb.datasets.loading import data
 from maasnb.datasets.recipes import standardize
 from maasnb.errors import DataError
@@ -11,7 +12,7 @@ from maasnb.events import Stepped
 from maasnb.layers import Dense
 from maasnb.records.examples import ExampleLosses
 from maasnb.study.evidence import Evidence
-from maasnb.study.examples import image_shape, suspects
+from maasnb.study.examples import suspects
 from maasnb.study.findings import findings
 from maasnb.study.inspection import inspect
 from maasnb.training import train

@@ -87,6 +87,7 @@ export function kindInWords(model: Metadata): string {
   const { generation, labels = [], kind } = model.parameters ?? {};
   if (generation) return `writes text, one ${generation.unit} at a time`;
   const what = model.inputs[0]?.datatype === "BYTES" ? "texts" : imageSide(model) ? "small images" : "numbers";
+  if (kind === "multilabel") return `gives any of ${labels.length} labels, to ${what}`;
   if (labels.length) return `tells ${labels.length} classes apart, from ${what}`;
   const width = model.outputs[0]?.shape.slice(1).reduce((a, b) => a * b, 1) ?? 1;
   return kind === "regression" ? `estimates ${width === 1 ? "a value" : `${width} values`}, from ${what}` : `answers ${what}`;

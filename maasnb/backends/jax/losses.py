@@ -65,10 +65,13 @@ def _named(task: Task) -> Loss:
         case "cross_entropy":
             plain = optax.softmax_cross_entropy_with_integer_labels if logits else _nll
             return _at_positions(plain) if task.positions else plain
+        case "binary_cross_entropy" if task.kind == "multilabel":
+            of_labels = optax.sigmoid_binary_cross_entropy if logits else _binary_cross_entropy
+            return lambda out, to: jnp.mean(of_labels(out, to), axis=-1)
         case "binary_cross_entropy" if logits:
             return lambda out, to: optax.sigmoid_binary_cross_entropy(out[:, 0], to)
         case "binary_cross_entropy":
-            return _binary_cross_entropy
+            return lambda out, to: _binary_cross_entropy(out[:, 0], to)
         case "mse":
             return lambda out, to: jnp.mean((out - to) ** 2, axis=-1)
         case "mae":
@@ -93,7 +96,7 @@ def _no_loss(outputs: object, targets: object) -> jax.Array:
 
 
 def _binary_cross_entropy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-    p = jnp.clip(outputs[:, 0], _SMALLEST, 1 - _SMALLEST)
+    p = jnp.clip(outputs, _SMALLEST, 1 - _SMALLEST)
     return -(targets * jnp.log(p) + (1 - targets) * jnp.log1p(-p))
 
 
@@ -101,6 +104,6 @@ def head(task: Task, outputs: jax.Array) -> jax.Array:
     """Return probabilities or values [batch, outputs] for a model's output."""
     if task.given != "logits" or not task.outputs:
         return outputs
-    if task.loss == "binary_cross_entropy":
+    if task.loss == "binary_cross_entropy" or task.kind == "multilabel":
         return jax.nn.sigmoid(outputs)
     return jax.nn.softmax(outputs, axis=-1)

@@ -63,20 +63,26 @@ def _named(task: Task) -> Loss:
                 if task.positions
                 else functools.partial(plain, reduction="none")
             )
+        case "binary_cross_entropy" if task.kind == "multilabel":
+            of_labels = functional.binary_cross_entropy_with_logits if logits else _bce
+            return lambda out, to: of_labels(out, to, reduction="none").mean(-1)
         case "binary_cross_entropy" if logits:
             return lambda out, to: functional.binary_cross_entropy_with_logits(
                 out[:, 0], to, reduction="none"
             )
         case "binary_cross_entropy":
-            return lambda out, to: functional.binary_cross_entropy(
-                out[:, 0].clamp(_SMALLEST, 1 - _SMALLEST), to, reduction="none"
-            )
+            return lambda out, to: _bce(out[:, 0], to, reduction="none")
         case "mse":
             return lambda out, to: functional.mse_loss(out, to, reduction="none").mean(-1)
         case "mae":
             return lambda out, to: functional.l1_loss(out, to, reduction="none").mean(-1)
         case _:
             return _no_loss
+
+
+def _bce(outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    clamped = outputs.clamp(_SMALLEST, 1 - _SMALLEST)
+    return functional.binary_cross_entropy(clamped, targets, reduction=reduction)
 
 
 def _nll(outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
@@ -102,6 +108,6 @@ def head(task: Task, outputs: Tensor) -> Tensor:
     """Return probabilities or values [batch, outputs] for a model's output."""
     if task.given != "logits" or not task.outputs:
         return outputs
-    if task.loss == "binary_cross_entropy":
+    if task.loss == "binary_cross_entropy" or task.kind == "multilabel":
         return outputs.sigmoid()
     return outputs.softmax(dim=-1)

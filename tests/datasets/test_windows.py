@@ -1,0 +1,87 @@
+"""Windows of a series: what stands in them, and that no split forecasts what another learnt."""
+
+import numpy as np
+import pytest
+
+import maasnb as mb
+from maasnb.errors import DataError, OptionError, UnknownNameError
+
+
+def splits(made):
+    return made.train, made.validation, made.test
+
+
+@pytest.mark.parametrize(("length", "horizon"), [(4, 1), (7, 3), (1, 1)])
+def test_the_targets_are_the_values_behind_each_window(length, horizon):
+    made = mb.windows(np.arange(100.0), length=length, horizon=horizon)
+    assert made.kind == "regression"
+    for split in splits(made):
+        assert split.x.shape[1:] == (length, 1)
+        first = split.x[:, 0, 0]
+        np.testing.assert_array_equal(split.x[:, :, 0], first[:, None] + np.arange(length))
+        np.testing.assert_array_equal(split.y, first[:, None] + length + np.arange(horizon))
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 5])
+def test_the_splits_follow_each_other_and_share_no_forecast_value(horizon):
+    train, validation, test = splits(mb.windows(np.arange(300.0), length=10, horizon=horizon))
+    assert train.y.max() < validation.y.min()
+    assert validation.y.max() < test.y.min()
+
+
+def test_every_value_behind_the_first_window_is_forecast_where_one_value_is():
+    made = mb.windows(np.arange(100.0), length=10)
+    assert sorted(np.concatenate([split.y for split in splits(made)])[:, 0]) == list(range(10, 100))
+
+
+def test_the_recipe_knows_the_training_split_alone():
+    series = np.arange(200.0)
+    made = mb.windows(series, length=5)
+    mean, deviation = made.train.y.mean(), made.train.y.std()
+    np.testing.assert_allclose(made.test.targets, (made.test.y - mean) / deviation, rtol=1e-5)
+
+
+def test_one_column_of_several_is_forecast():
+    series = np.stack([np.arange(60.0), np.arange(60.0) * 10], axis=1)
+    by_name = mb.windows(series, length=3, target="load", features=["hour", "load"])
+    np.testing.assert_array_equal(by_name.train.y[:2], [[30.0], [40.0]])
+    assert by_name.train.x.shape[1:] == (3, 2)
+    by_number = mb.windows(series, length=3, target=1)
+    np.testing.assert_array_equal(by_number.train.y, by_name.train.y)
+
+
+def test_all_columns_are_forecast_by_default_a_time_after_the_other():
+    series = np.stack([np.arange(60.0), -np.arange(60.0)], axis=1)
+    made = mb.windows(series, length=3, horizon=2)
+    np.testing.assert_array_equal(made.train.y[0], [3, -3, 4, -4])
+
+
+def test_a_network_learns_a_wave(backend):
+    made = mb.windows(np.sin(np.arange(400) / 5), length=16, horizon=3)
+    layers = [mb.Flatten(), mb.Dense(16, "tanh"), mb.Dense(3)]
+    run = mb.train(mb.build(layers, backend=backend.name, data=made), made, epochs=20, lr=0.01)
+    assert mb.evaluate(run)["r2"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("series", "options", "error", "words"),
+    [
+        (np.arange(10.0), {"length": 24}, DataError, "has 10 values; expected more than length=24"),
+        (np.arange(30.0), {"length": 5, "horizon": 9}, DataError, "has 30 values; expected more"),
+        (np.zeros((30, 2, 2)), {"length": 3}, DataError, r"expected \[n\] or \[n, columns\]"),
+        ([1.0, np.nan] * 30, {"length": 3}, DataError, r"mb.windows\(series\[keep\]\)"),
+        (np.arange(60.0), {"length": 0}, OptionError, "length=0 cannot be used"),
+        (np.arange(60.0), {"horizon": 1.5}, OptionError, "horizon=1.5 cannot be used"),
+        (np.arange(60.0), {"target": "b"}, UnknownNameError, "column of the series 'b'"),
+        (np.arange(60.0), {"length": 3, "split": (1, 1, 1)}, OptionError, "add up to 1"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(series, options, error, words):
+    with pytest.raises(error, match=words):
+        mb.windows(series, **options)
+
+
+def test_windows_beyond_memory_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr("maasnb.datasets.windows.MOST_NUMBERS", 100)
+    with pytest.raises(DataError, match=r"Take every n-th value: mb.windows\(series\[::10\]"):
+        mb.windows(np.arange(100.0), length=10)
