@@ -24,7 +24,7 @@ TORCH := torch==2.13.0
 # Tests run in so many processes; each may hold both frameworks, a kernel and a browser (3 GB).
 WORKERS ?= 2
 
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/articles/*.ipynb)
 # Those that make test runs; the Chinese twins hold the same code, which tests/notebook compares.
 QUICKSTART := notebooks/00_quickstart.ipynb notebooks/10_publish_and_operate.ipynb
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 \

@@ -81,6 +81,16 @@ def test_the_long_run_says_what_it_leaves_and_how_long_a_step_takes():
     assert "events.jsonl has" in printed
 
 
+def test_the_benchmark_of_characters_measures_nats_on_the_end_of_the_text(tmp_path):
+    file = tmp_path / "characters.json"
+    words = ["--epochs", 0.05, "--model", "lstm", "--backend", "torch", "--json", file]
+    run("-m", "benchmarks.characters", *words)
+    (row,) = json.loads(file.read_text())["rows"]
+    assert (row["model"], row["backend"]) == ("lstm", "torch")
+    assert 2 < row["nats"] < 5  # few steps know little more than which characters are frequent
+    assert row["met"] == (row["nats"] < row["goal"])
+
+
 def test_every_side_of_a_comparison_can_be_prepared_and_has_a_goal():
     sides = {(framework, name) for framework, names in AGAINST.items() for name in names}
     assert sides | {("torch", "maasnb"), ("jax", "maasnb")} == set(SIDES)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.notebook.tutorials import FENCE, FOLDER, HEADING, NOTEBOOKS, name_of, read
+from tests.notebook.tutorials import ARTICLES, FENCE, FOLDER, HEADING, NOTEBOOKS, name_of, read
 
 TWINS = FOLDER / "zh"
 WITHOUT_TWIN = {
@@ -16,12 +16,13 @@ WITHOUT_TWIN = {
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
-TWINNED = [path for path in NOTEBOOKS if path.stem not in WITHOUT_TWIN]
+EVERY = [*NOTEBOOKS, *ARTICLES]
+TWINNED = [path for path in EVERY if path.stem not in WITHOUT_TWIN]
 every_twin = pytest.mark.parametrize("path", TWINNED, ids=name_of)
 
 
 def twin_of(path):
-    return TWINS / path.name
+    return TWINS / path.relative_to(FOLDER)
 
 
 def texts(notebook):
@@ -60,13 +61,13 @@ def _other_words(text, twin):
         yield "not in Chinese"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+@pytest.mark.parametrize("path", EVERY, ids=name_of)
 def test_a_notebook_has_a_twin_or_a_reason_for_none(path):
     assert twin_of(path).exists() != (path.stem in WITHOUT_TWIN)
 
 
 def test_every_twin_has_its_notebook():
-    assert sorted(path.name for path in TWINS.glob("*.ipynb")) == [path.name for path in TWINNED]
+    assert sorted(TWINS.rglob("*.ipynb")) == sorted(map(twin_of, TWINNED))
 
 
 @every_twin
@@ -74,7 +75,7 @@ def test_a_twin_has_the_same_cells_code_and_outputs(path):
     assert differences(read(path), read(twin_of(path))) == []
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *map(twin_of, TWINNED)], ids=name_of)
+@pytest.mark.parametrize("path", [*EVERY, *map(twin_of, TWINNED)], ids=name_of)
 def test_links_lead_to_files_that_are_there(path):
     links = [link.partition("#")[0] for text in texts(read(path)) for link in LINK.findall(text)]
     here = [link for link in links if link and "://" not in link]

@@ -9,6 +9,8 @@ import nbformat
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+ARTICLES = sorted(FOLDER.glob("articles/*.ipynb"))
+"""Notebooks that show examples of others' articles; they pose no exercises."""
 
 HEADING = re.compile(r"^#+ \D*(\d\d\.\d+)", flags=re.MULTILINE)
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
