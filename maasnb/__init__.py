@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
     from maasnb.saving import SavedModel, load, save
+    from maasnb.showing import history, show
     from maasnb.sourcing import source
     from maasnb.steering import checkpoint, clip, lr, pause, resume, stop
     from maasnb.study.comparison import compare
@@ -105,6 +106,7 @@ __all__ = [
     "find_lr",
     "fork",
     "generate",
+    "history",
     "inspect",
     "load",
     "lr",
@@ -120,6 +122,7 @@ __all__ = [
     "runs",
     "save",
     "shadow",
+    "show",
     "source",
     "standardize",
     "standardize_target",
@@ -174,6 +177,7 @@ _HOMES = {
     "find_lr": "maasnb.study.rates",
     "fork": "maasnb.training",
     "generate": "maasnb.prompting",
+    "history": "maasnb.showing",
     "inspect": "maasnb.study.inspection",
     "load": "maasnb.saving",
     "lr": "maasnb.steering",
@@ -189,6 +193,7 @@ _HOMES = {
     "runs": "maasnb.records.listing",
     "save": "maasnb.saving",
     "shadow": "maasnb.operating",
+    "show": "maasnb.showing",
     "source": "maasnb.sourcing",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",

@@ -29,6 +29,7 @@ PAGE_OF = {
     "load": "save",
     "find_lr": "training-options",
     **dict.fromkeys(("fork", "replay"), "control"),
+    **dict.fromkeys(("show", "history"), "runs"),
     **dict.fromkeys(("promote", "rollback", "canary", "shadow", "unpublish"), "versions"),
 }
 """Verb -> its page, where that does not have the verb's own name."""

@@ -7,12 +7,15 @@ printed or waited for.
 """
 
 import importlib.resources
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import anywidget
+import traitlets
 
+from maasnb.language.translating import LANGUAGE_VARIABLE, language, translated
 from maasnb.panels import commands, details
 from maasnb.panels.feed import Feed, Frame
 from maasnb.panels.publication import Publication
@@ -45,7 +48,10 @@ class TrainingPanel(anywidget.AnyWidget):
         pages: the pages that have said hello, each with the number of its last request.
         free: whether messages arrive while a cell runs.
         ended_in: the number of the cell that was running when the run ended.
+        language: what the front end speaks; empty for its own.
     """
+
+    language = traitlets.Unicode("").tag(sync=True)
 
     _esm = bundle("training.js")
     _css = bundle("training.css")
@@ -64,7 +70,7 @@ class TrainingPanel(anywidget.AnyWidget):
         self._on_hello = on_hello
         self._publication = Publication(feed.run, self._tell)
         self._leave: Callable[[], None] | None = None
-        super().__init__()
+        super().__init__(language=language() if os.environ.get(LANGUAGE_VARIABLE) else "")
         keep_replies_off_the_main_thread(self.comm)
         self.on_msg(self._heard)
 
@@ -136,7 +142,7 @@ class TrainingPanel(anywidget.AnyWidget):
         return Frame(content=content)
 
     def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
-        self._tell(Frame(content={"type": "answer", "words": words, "good": good}))
+        self._tell(Frame(content={"type": "answer", "words": translated(words), "good": good}))
 
 
 def keep_replies_off_the_main_thread(comm: Any) -> None:  # noqa: ANN401 - of ipykernel

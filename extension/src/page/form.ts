@@ -1,6 +1,6 @@
 /** The try-it form of a model that answers: made from its signature, filled with an example. */
 
-import { h } from "../panel/dom";
+import { h, setText } from "../panel/dom";
 import { shown, type Answer } from "./answer";
 import { address, Failure, post } from "./api";
 import { Curl } from "./curl";
@@ -87,7 +87,7 @@ export class Form {
       const took = Math.max(1, Math.round(performance.now() - began));
       this.out.replaceChildren(shown(answer, (this.model.parameters?.labels ?? []).map(String)));
       this.out.classList.remove("bad");
-      this.note.textContent = `version ${answer.model_version ?? "?"}, ${took} ms`;
+      setText(this.note, `version ${answer.model_version ?? "?"}, ${took} ms`);
     } catch (error) {
       if (turn !== this.turn) return;
       this.fail(error instanceof Failure ? error.message : String(error));
@@ -135,7 +135,7 @@ function numberInputs(names: string[], example: number[], datatype: string, chan
     const given = example[number] ?? 0;
     const input = h("input", { type: "text", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", input: changed });
     input.value = String(whole ? Math.round(given) : Number(given.toPrecision(6)));
-    return { input, label: h("label", { class: "field" }, h("span", { title: name }, name), input) };
+    return { input, label: h("label", { class: "field" }, h("span", { title: name, translate: "no" }, name), input) };
   });
   const reset = (): void => {
     fields.forEach(({ input }, number) => {
