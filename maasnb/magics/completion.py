@@ -174,7 +174,8 @@ def _values(
     verb: Verb, option: Option, word: str, said: Sequence[str], names: Mapping[str, Any]
 ) -> tuple[str, ...]:
     variables: tuple[str, ...] = ()
-    if option.live:
+    # Of an option with known words, as --schedule, only an object that is begun is meant.
+    if option.live and (option.positional or option.nouns or word or not option.values):
         variables = fitting_names(option, names)
     elif {"int", "float"} & set(option.heads):
         variables = _numbers(names, whole="float" not in option.heads)

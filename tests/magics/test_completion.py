@@ -51,6 +51,14 @@ def complete(notebook):
         ("%%maas build net\nResidual([Dense(Emb", []),
         ('%%maas build net\nDense(4, "rel', ['%%maas build net\nDense(4, "relu']),
         ("%maas train net digits --schedule li", ["%maas train net digits --schedule linear"]),
+        (
+            "%maas train net digits --schedule ",
+            [
+                f"%maas train net digits --schedule {each}"
+                for each in ("constant", "cosine", "linear", "onecycle")
+            ],
+        ),
+        ("%maas train net digits --schedule half", ["%maas train net digits --schedule half_rate"]),
         ("%maas inspect net su", ["%maas inspect net summary"]),
         ("%maas train net digits --lr half", ["%maas train net digits --lr half_rate"]),
         ("%maas train net digits --device c", ["%maas train net digits --device cpu"]),
