@@ -18,6 +18,9 @@ BENCH_SERVE_STAMP := $(BENCH_SERVE)/.installed
 # So does the S3 service that the tests run: it wants older packages than the rest.
 MOTO := .venv-moto
 MOTO_STAMP := $(MOTO)/.installed
+# And what makes the site of docs/.
+DOCS := .venv-docs
+DOCS_STAMP := $(DOCS)/.installed
 # The oldest torch that the lock may name is also the newest: its CPU build is enough for everything.
 TORCH := torch==2.13.0
 
@@ -34,7 +37,7 @@ PYTEST = home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
   MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-notebooks moto check lab extension bench bench-serve lock clean
+.PHONY: help install demo test test-notebooks moto check docs lab extension bench bench-serve lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +82,15 @@ check: install ## Check format, lint, types, import contracts and spelling
 # Only for whoever changes the front end: what it builds is committed, and pip needs no Node.
 extension: ## Build the front end (Node 20 or newer), after its types and tests are checked
 	cd extension && npm ci && npm run check && npm test && npm run build
+
+docs: $(DOCS_STAMP) ## Build the documentation as a site in build/site; a warning fails it
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet --clean
+	@echo "The site is in build/site; to read it: $(DOCS)/bin/mkdocs serve"
+
+$(DOCS_STAMP): docs/requirements.lock
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install -qq -r $<
+	@touch $@
 
 lab: install ## Open the quickstart in JupyterLab
 	@$(BIN)/jupyter lab notebooks/00_quickstart.ipynb
@@ -126,5 +138,5 @@ endef
 export WRITE_LOCK
 
 clean: ## Remove .venv and everything that was generated
-	rm -rf $(VENV) $(BENCH) $(MOTO) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(MOTO) $(DOCS) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from maasnb.records.listing import runs
     from maasnb.records.run import Run
     from maasnb.saving import SavedModel, load, save
+    from maasnb.showing import history, show
     from maasnb.sourcing import source
     from maasnb.steering import checkpoint, clip, lr, pause, resume, stop
     from maasnb.study.comparison import compare
@@ -126,6 +127,7 @@ __all__ = [
     "fork",
     "generate",
     "impute",
+    "history",
     "inspect",
     "load",
     "lr",
@@ -146,6 +148,7 @@ __all__ = [
     "scale_pixels",
     "shadow",
     "shift",
+    "show",
     "source",
     "standardize",
     "standardize_target",
@@ -209,6 +212,7 @@ _HOMES = {
     "fork": "maasnb.training",
     "generate": "maasnb.prompting",
     "impute": "maasnb.datasets.recipes",
+    "history": "maasnb.showing",
     "inspect": "maasnb.study.inspection",
     "load": "maasnb.saving",
     "lr": "maasnb.steering",
@@ -229,6 +233,7 @@ _HOMES = {
     "scale_pixels": "maasnb.datasets.images",
     "shadow": "maasnb.operating",
     "shift": "maasnb.datasets.augmentation",
+    "show": "maasnb.showing",
     "source": "maasnb.sourcing",
     "standardize": "maasnb.datasets.recipes",
     "standardize_target": "maasnb.datasets.recipes",

@@ -16,6 +16,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from maasnb.hardware import devices
+from maasnb.language.translating import (
+    LANGUAGE_VARIABLE,
+    LANGUAGES,
+    language,
+    translated,
+    translated_rows,
+)
 from maasnb.settings import WORKSPACE_VARIABLE, workspace
 from maasnb.tables import aligned
 
@@ -27,8 +34,11 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_IPYKERNEL = (7, 1)
 """With 7.0.1 a background thread fails; before, a widget's messages wait for the cell's end."""
 FRAMEWORKS = ("torch", "jax", "flax", "optax")
-JUPYTER = ("jupyterlab", "ipykernel", "ipywidgets")
+JUPYTER = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget")
+NEEDED_HERE = ("ipykernel", "anywidget")
+"""JupyterLab may run elsewhere; these must be in the kernel's own environment."""
 ENOUGH_DISK_BYTES = 2**30
+ENOUGH_MEMORY_BYTES = 2**30
 PASSIVE = (
     "Restart the kernel and begin with the cell %env OMP_WAIT_POLICY=PASSIVE, before anything "
     "imports torch; or put it in the kernelspec's env."
@@ -71,9 +81,10 @@ class Diagnosis:
 
     def __str__(self) -> str:
         """Return an aligned table; each fix stands in a line of its own below its row."""
-        lines = aligned([(row.state, row.check, row.value) for row in self.rows]).splitlines()
+        rows = translated_rows((row.state, row.check, row.value) for row in self.rows)
+        lines = aligned(rows).splitlines()
         return "\n".join(
-            line if not row.fix else f"{line}\n      -> {row.fix}"
+            line if not row.fix else f"{line}\n      -> {translated(row.fix)}"
             for line, row in zip(lines, self.rows, strict=True)
         )
 
@@ -92,8 +103,11 @@ def doctor() -> Diagnosis:
         _devices,
         _cores,
         _threads,
+        _memory,
         _kernel,
         _workspace,
+        _server,
+        _language,
     )
     return Diagnosis(rows=tuple(row for check in checks for row in check()))
 
@@ -125,7 +139,7 @@ def _packages() -> list[Check]:
         version = versions[name]
         if version:
             rows.append(Check(check=name, value=version))
-        elif name == "ipykernel":
+        elif name in NEEDED_HERE:
             fix = "%pip install 'maasnb[notebook]'"
             rows.append(Check(check=name, value="not installed", state="warn", fix=fix))
         else:
@@ -204,6 +218,38 @@ def _pool_sizes() -> int:
     return max((int(pool["num_threads"]) for pool in threadpool_info()), default=0)
 
 
+def _memory() -> list[Check]:
+    free = _free_memory()
+    if free is None:
+        return []
+    value = f"{free / 2**30:.1f} GiB free"
+    if free >= ENOUGH_MEMORY_BYTES:
+        return [Check(check="memory", value=value)]
+    fix = "Shut down other kernels, or train with smaller batches: --batch 16"
+    return [Check(check="memory", value=value, state="warn", fix=fix)]
+
+
+def _free_memory(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return how many bytes this process can still take; None where nobody says.
+
+    A container's limit counts too: of version 2 of control groups, else of version 1.
+    """
+    try:
+        import psutil  # noqa: PLC0415 - comes with ipykernel, an extra
+    except ImportError:
+        return None
+    free = int(psutil.virtual_memory().available)
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            free = min(free, int((root / limit).read_text()) - int((root / used).read_text()))
+        except (OSError, ValueError):  # no such version, or the limit is the word "max"
+            continue
+    return max(free, 0)
+
+
 def _kernel() -> list[Check]:
     name = "live controls"
     app: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
@@ -215,6 +261,10 @@ def _kernel() -> list[Check]:
     if numbers < OLDEST_IPYKERNEL:
         value = f"ipykernel {version}: controls wait until the cell ends"
         fix = "%pip install 'ipykernel>=7.1' and restart the kernel"
+        return [Check(check=name, value=value, state="warn", fix=fix)]
+    if not getattr(app.instance().kernel, "_supports_kernel_subshells", True):
+        value = "this kernel has no subshells: controls wait until the cell ends"
+        fix = "Train in the background: %maas train net digits --bg"
         return [Check(check=name, value=value, state="warn", fix=fix)]
     elsewhere = _other_front_end()
     if elsewhere:
@@ -246,3 +296,30 @@ def _workspace() -> list[Check]:
         return [*rows, Check(check="disk", value=value)]
     fix = f"Make room, or move the workspace: %env {WORKSPACE_VARIABLE}=/a/larger/disk"
     return [*rows, Check(check="disk", value=value, state="warn", fix=fix)]
+
+
+def _server() -> list[Check]:
+    try:
+        from maasnb.serve import embedded  # noqa: PLC0415 - an extra, and slow to load
+    except ImportError:
+        fix = "%pip install 'maasnb[serve]'"
+        return [Check(check="server", value="not installed", state="warn", fix=fix)]
+    folder = workspace()
+    if not (folder / embedded.SERVER_FILE).exists():
+        return [Check(check="server", value="none runs; the first publish starts one")]
+    server = embedded.live_server(folder)
+    if server is not None:
+        return [Check(check="server", value=f"{server.url} answers")]
+    value = "the last one does not answer any more"
+    fix = f"Publish again, which starts one; its log is {folder / embedded.LOG_FILE}"
+    return [Check(check="server", value=value, state="warn", fix=fix)]
+
+
+def _language() -> list[Check]:
+    wanted = os.environ.get(LANGUAGE_VARIABLE, "")
+    known = wanted in ("", "auto") or wanted.lower().startswith(LANGUAGES)
+    if known:
+        return [Check(check="language", value=language())]
+    fix = f"%env {LANGUAGE_VARIABLE}=zh (known: {', '.join(LANGUAGES)}, auto)"
+    value = f"{wanted} is not known; it is English"
+    return [Check(check="language", value=value, state="warn", fix=fix)]

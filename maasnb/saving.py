@@ -20,6 +20,7 @@ from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import fitting
 from maasnb.errors import MissingPackageError, ModelError, OptionError, described
 from maasnb.metrics import named_labels
+from maasnb.language.translating import translated, translated_rows
 from maasnb.runtimes.served import ServedModel
 from maasnb.runtimes.served import load as load_program
 from maasnb.runtimes.verification import verify
@@ -128,8 +129,9 @@ class SavedModel:
 
     def __str__(self) -> str:
         """Return a table of what was saved."""
-        rows = "\n".join(f"  {line}" for line in aligned(self.table()).splitlines())
-        return f"Saved model {self.name!r}\n{rows}"
+        shown = aligned(translated_rows(self.table()))
+        rows = "\n".join(f"  {line}" for line in shown.splitlines())
+        return f"{translated(f'Saved model {self.name!r}')}\n{rows}"
 
     __repr__ = __str__
 

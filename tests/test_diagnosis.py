@@ -18,7 +18,11 @@ def test_every_row_that_is_not_well_has_a_fix():
 
 
 @pytest.mark.parametrize(
-    "name", ["Python", "maasnb", "torch", "jax", "ipykernel", "cores", "live controls", "disk"]
+    "name",
+    [
+        *("Python", "maasnb", "torch", "jax", "ipykernel", "anywidget", "cores", "memory"),
+        *("live controls", "disk", "server", "language"),
+    ],
 )
 def test_the_doctor_looks_at(name):
     assert row(name).value
@@ -85,3 +89,62 @@ def test_the_quota_of_a_control_group_is_read(tmp_path, files, quota):
 def test_a_fix_stands_below_its_row():
     rows = (Check(check="disk", value="0.1 GiB free", state="warn", fix="Make room."),)
     assert str(Diagnosis(rows=rows)) == "warn  disk  0.1 GiB free\n      -> Make room."
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({"memory.max": "3000", "memory.current": "1000"}, 2000),
+        ({"memory.max": "1000", "memory.current": "3000"}, 0),
+        ({"memory/memory.limit_in_bytes": "500", "memory/memory.usage_in_bytes": "100"}, 400),
+    ],
+)
+def test_the_memory_of_a_container_is_what_its_control_group_leaves(tmp_path, files, free):
+    (tmp_path / "memory").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert diagnosis._free_memory(tmp_path) == free
+
+
+def test_without_a_limit_the_memory_is_that_of_the_machine(tmp_path):
+    (tmp_path / "memory.max").write_text("max")
+    (tmp_path / "memory.current").write_text("1")
+    assert (diagnosis._free_memory(tmp_path) or 0) > 2**20
+
+
+def test_little_memory_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(diagnosis, "_free_memory", lambda: 2**29)
+    assert (row("memory").value, row("memory").state) == ("0.5 GiB free", "warn")
+    assert "--batch" in row("memory").fix
+
+
+def test_a_server_that_is_gone_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("MAASNB_HOME", str(tmp_path))
+    assert row("server").value.startswith("none runs")
+    (tmp_path / "server.json").write_text('{"url": "http://127.0.0.1:9"}')
+    assert row("server").state == "warn"
+    assert str(tmp_path / "server.log") in row("server").fix
+
+
+def test_a_server_that_answers_is_named(workspace):
+    from maasnb.serve.embedded import ensure_server, stop_server
+
+    try:
+        address = ensure_server(workspace)
+        assert row("server").value == f"{address.url} answers"
+    finally:
+        stop_server(workspace)
+
+
+@pytest.mark.parametrize(("wanted", "state"), [("zh", "ok"), ("auto", "ok"), ("fr", "warn")])
+def test_a_language_that_is_not_known_is_told(monkeypatch, wanted, state):
+    monkeypatch.setenv("MAASNB_LANG", wanted)
+    assert next(each for each in diagnosis._language() if each.check == "language").state == state
+
+
+def test_the_diagnosis_can_be_read_in_chinese(monkeypatch):
+    monkeypatch.setenv("MAASNB_LANG", "zh")
+    rows = (
+        Check(check="disk", value="0.1 GiB free", state="warn", fix="Look at the server's log."),
+    )
+    assert str(Diagnosis(rows=rows)) == "注意  磁盘  可用 0.1 GiB\n      -> 请查看服务器的日志。"

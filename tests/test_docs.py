@@ -30,6 +30,7 @@ PAGE_OF = {
     "windows": "data",
     "find_lr": "training-options",
     **dict.fromkeys(("fork", "replay"), "control"),
+    **dict.fromkeys(("show", "history"), "runs"),
     **dict.fromkeys(("promote", "rollback", "canary", "shadow", "unpublish"), "versions"),
 }
 """Verb -> its page, where that does not have the verb's own name."""

@@ -33,6 +33,7 @@ from maasnb.errors import (
     unknown_name,
 )
 from maasnb.metrics import named_labels
+from maasnb.language.translating import translated, translated_rows
 from maasnb.tables import aligned
 from maasnb.tensors import Signature, Tensor, plain_numbers
 
@@ -296,8 +297,9 @@ class Endpoint(Operations, Writer):
 
     def __str__(self) -> str:
         """Return a table of what the endpoint is."""
-        rows = "\n".join(f"  {line}" for line in aligned(self.table()).splitlines())
-        return f"Endpoint {self.name!r}, {self._which()}\n{rows}"
+        shown = aligned(translated_rows(self.table()))
+        rows = "\n".join(f"  {line}" for line in shown.splitlines())
+        return f"{translated(f'Endpoint {self.name!r}, {self._which()}')}\n{rows}"
 
     def __repr__(self) -> str:
         """Return the endpoint in one line."""

@@ -16,7 +16,9 @@ from maasnb.datasets.shard_writing import write_shards
 from maasnb.datasets.streams import Stream
 from maasnb.datasets.text import TextStep
 from maasnb.errors import DataError
+from maasnb.language.translating import translated, translated_rows
 from maasnb.parts import Parts, count, leaves, mapped, named, taken
+from maasnb.tables import filled
 from maasnb.tasks import Kind
 
 __all__ = ["Data", "Split", "as_target", "feature_names", "fingerprint", "prepare", "taken_split"]
@@ -195,8 +197,9 @@ class Data:
 
     def __str__(self) -> str:
         """Return a table of what the data is."""
-        rows = "\n".join(f"  {what:<9} {value}" for what, value in self.table())
-        return f"Data {self.name!r}: {self.kind}\n{rows}"
+        shown = translated_rows(self.table())
+        rows = "\n".join(f"  {filled(what, 9)} {value}" for what, value in shown)
+        return f"{translated(f'Data {self.name!r}: {self.kind}')}\n{rows}"
 
     __repr__ = __str__
 

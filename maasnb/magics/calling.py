@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from maasnb.errors import OptionError, TrainingError
+from maasnb.errors import MaasError, OptionError, TrainingError
 from maasnb.layers import Input, parse_layers
 from maasnb.magics.guide import all_verbs, one_verb
 from maasnb.magics.parsing import HELP, Line, parse_words, split_words
+from maasnb.magics.pointing import at
+from maasnb.magics.suggestions import next_steps
 from maasnb.magics.verbs import Option, Verb, verb_named
 from maasnb.magics.words import (
     Argument,
@@ -70,7 +72,7 @@ def run_line(line: str, cell: str | None, names: MutableMapping[str, Any]) -> An
     """
     words = split_words(line)
     if not words or words[0] in HELP:
-        _say(all_verbs())
+        _say(all_verbs() if words else next_steps(names))
         return None
     verb = verb_named(words[0])
     if any(word in HELP for word in words[1:]):
@@ -108,9 +110,9 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
         if isinstance(word, bool):
             found[option.name] = Argument(value=word, source=str(word))
         elif isinstance(word, list):
-            many += [argument_for(option, each, names) for each in word]
+            many += [_argument(option, each, names) for each in word]
         elif word is not None:
-            found[option.name] = argument_for(option, word, names)
+            found[option.name] = _argument(option, word, names)
     arguments, remark = [], ""
     if verb.cell:
         layers = parse_layers(cell or "", names)
@@ -130,6 +132,14 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
         name=line.name or _own_name(verb, arguments),
         remark=remark,
     )
+
+
+def _argument(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
+    try:
+        return argument_for(option, word, names)
+    except MaasError as error:
+        at(error, word)
+        raise
 
 
 def _place(verb: Verb, options: tuple[Option, ...], option: Option) -> int:

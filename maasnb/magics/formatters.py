@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from maasnb.language.translating import translated, translated_rows
 from maasnb.panels import progress
 from maasnb.panels.graph import summary_html
 from maasnb.panels.twins import run_twin
@@ -27,6 +28,8 @@ NOUNS: tuple[tuple[str, str], ...] = (
     ("maasnb.client.endpoint", "Endpoint"),
     ("maasnb.records.listing", "Runs"),
     ("maasnb.saving", "SavedModel"),
+    ("maasnb.showing", "RunCard"),
+    ("maasnb.showing", "RunCells"),
     ("maasnb.study.reports", "Report"),
 )
 RUN = ("maasnb.records.run", "Run")
@@ -57,11 +60,16 @@ def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
     rows = [row for row in table() if tuple(row) != tuple(columns)]
     if not rows:
         return None
-    caption = _caption(item, columns)
+    caption = translated(_caption(item, columns))
     toned = bool(columns) and not columns[0]  # a first column without a name holds states
+    tones = [TONES.get(row[0], "") if toned else "" for row in rows]
     styles = _styles(rows)
-    head = "".join(_cell("th", word, style) for word, style in zip(columns, styles, strict=False))
-    body = "\n".join(_row(row, styles, toned=toned) for row in rows)
+    # What a person or a model named stays as it is: only tables of words are translated.
+    told: Callable[[], Sequence[Sequence[str]]] | None = getattr(item, "shown_rows", None)
+    shown = told() if told else translated_rows(rows) if toned or not columns else rows
+    names = map(translated, columns)
+    head = "".join(_cell("th", word, style) for word, style in zip(names, styles, strict=False))
+    body = "\n".join(_row(row, styles, tone) for row, tone in zip(shown, tones, strict=True))
     return "\n".join(
         part
         for part in (
@@ -70,7 +78,7 @@ def html_of(item: Any) -> str | None:  # noqa: ANN401 - any object of ours
             f"<thead><tr>{head}</tr></thead>" if head else "",
             f"<tbody>\n{body}\n</tbody>",
             "</table>",
-            *(f"<div>{html.escape(note)}</div>" for note in getattr(item, "notes", ())),
+            *(f"<div>{html.escape(translated(note))}</div>" for note in getattr(item, "notes", ())),
         )
         if part
     )
@@ -126,10 +134,10 @@ def _styles(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["" if all(map(is_number, column)) else WORDS for column in zip(*rows, strict=True)]
 
 
-def _row(row: Sequence[str], styles: Sequence[str], *, toned: bool) -> str:
+def _row(row: Sequence[str], styles: Sequence[str], tone: str) -> str:
     cells = [_cell("td", word, style) for word, style in zip(row, styles, strict=True)]
-    if toned and row[0] in TONES:
-        cells[0] = _cell("td", row[0], f' style="text-align:left;{TONES[row[0]]}"')
+    if tone:
+        cells[0] = _cell("td", row[0], f' style="text-align:left;{tone}"')
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -153,7 +161,7 @@ def _print_run(run: Any, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FB
     if progress.shown_here(run):  # in a terminal: the twin stands above
         printer.text(str(run))
         return
-    reason = "" if run.error is None else f"\n  {run.error}"
+    reason = "" if run.error is None else f"\n  {translated(str(run.error))}"
     printer.text("..." if cycle else run_twin(run) + reason)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from maasnb.errors import OptionError, unknown_name
+from maasnb.magics.pointing import at
 from maasnb.magics.verbs import Option, Verb
 
 __all__ = ["HELP", "Line", "parse_words", "split_words"]
@@ -40,7 +41,8 @@ class _Reader(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the message as an `OptionError`."""
         text = message.removeprefix("argument ").replace("expected one argument", "needs a value")
-        raise OptionError(f"{self.prog}: {text}. Type: {self.prog} --help")
+        error = OptionError(f"{self.prog}: {text}. Type: {self.prog} --help")
+        raise at(error, text.partition(":")[0]) if text.startswith("--") else error
 
 
 def split_words(line: str) -> list[str]:
@@ -90,7 +92,7 @@ def parse_words(verb: Verb, words: Sequence[str]) -> Line:
         raise OptionError(message)
     if name and (not name.isidentifier() or keyword.iskeyword(name)):
         message = f"{name!r} cannot be the name of a variable. Use letters, digits and _, as: net2"
-        raise OptionError(message)
+        raise at(OptionError(message), name)
     return Line(words=taken, name=name, show=known["show"])
 
 
@@ -141,6 +143,7 @@ def _refuse(verb: Verb, options: Sequence[Option], extra: Sequence[str]) -> NoRe
     flag = next((word for word in extra if word.startswith("-")), "")
     if flag:
         kind, hint = f"option of {verb.name}", f"Type: %maas {verb.name} --help"
-        raise unknown_name(kind, flag.split("=")[0], flags_of(verb, options), hint)
+        unknown = flag.split("=")[0]
+        raise at(unknown_name(kind, unknown, flags_of(verb, options), hint), unknown)
     message = f"{verb.name} got more than it takes: {extra[0]!r}. Type: {usage(verb, options)}"
-    raise OptionError(message)
+    raise at(OptionError(message), extra[0])

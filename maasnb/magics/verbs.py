@@ -14,6 +14,7 @@ from typing import Any
 
 from maasnb.backends import BACKENDS
 from maasnb.errors import unknown_name
+from maasnb.schedules import SCHEDULES
 from maasnb.tasks import LOSSES, OPTIMIZERS
 
 __all__ = ["VERBS", "Option", "Verb", "verb_named"]
@@ -37,11 +38,19 @@ def _exercises() -> tuple[str, ...]:
     return known_exercises()
 
 
+def _reports() -> tuple[str, ...]:
+    from maasnb.study.inspection import REPORTS  # noqa: PLC0415 - likewise
+
+    return (*REPORTS, "summary")
+
+
 CHOICES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "backend": lambda: tuple(sorted(BACKENDS)),
     "exercise of check": _exercises,
     "loss": lambda: ("auto", *LOSSES),
     "optimizer": lambda: tuple(OPTIMIZERS),
+    "schedule": lambda: tuple(SCHEDULES),
+    "what of inspect": _reports,
     "x of data": _datasets,
 }
 
@@ -219,6 +228,8 @@ _ALL = (
     Verb(name="panel", module="maasnb.panels.reopening", function="panel"),
     Verb(name="check", module="maasnb.exercises.checking", function="check"),
     Verb(name="runs", module="maasnb.records.listing", function="runs"),
+    Verb(name="show", module="maasnb.showing", function="show"),
+    Verb(name="history", module="maasnb.showing", function="history"),
     Verb(name="devices", module="maasnb.hardware", function="devices"),
     Verb(name="doctor", module="maasnb.diagnosis", function="doctor"),
 )

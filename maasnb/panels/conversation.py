@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from maasnb.language.translating import translated
 from maasnb.panels import commands, details
 from maasnb.panels.feed import Feed, Frame
 from maasnb.panels.publication import Publication
@@ -116,7 +117,7 @@ class Conversation:
         return Frame(content=content)
 
     def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
-        self._tell(Frame(content={"type": "answer", "words": words, "good": good}))
+        self._tell(Frame(content={"type": "answer", "words": translated(words), "good": good}))
 
 
 def keep_replies_off_the_main_thread(comm: Any) -> None:  # noqa: ANN401 - of ipykernel

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from maasnb.events import HISTOGRAM_LOW, Measured
+from maasnb.language.translating import translated
 from maasnb.panels.feed import Frame
 from maasnb.parts import Parts, leaves, mapped
 from maasnb.records.checkpoints import checkpoint_steps
@@ -93,8 +94,8 @@ def findings_frame(run: Any) -> Frame:  # noqa: ANN401 - a run, by its attribute
     told = [
         {
             "severity": each.severity,
-            "title": each.title,
-            "words": f"{each.words} {each.evidence} {each.remedy}",
+            "title": translated(each.title),
+            "words": " ".join(map(translated, (each.words, each.evidence, each.remedy))),
         }
         for each in found
     ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maasnb.language.translating import language, translated
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -29,6 +31,7 @@ __all__ = [
     "VERMILLION",
     "WIDE_RANGE",
     "WIDTH_IN",
+    "chinese_font",
     "draw_by_parameter",
     "draw_losses",
     "finish",
@@ -52,6 +55,22 @@ HEALTHY_RATIOS = (1e-4, 1e-2)
 WIDE_RANGE = 20
 """A loss that falls by more than this factor gets a logarithmic axis."""
 WIDTH_IN, HEIGHT_IN, DOTS_PER_INCH = 3.6, 2.9, 110
+CHINESE_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "SimHei",
+    "Heiti SC",
+    "Noto Sans CJK JP",
+    "Droid Sans Fallback",
+    "Arial Unicode MS",
+)
+"""Fonts with Chinese characters, the ones that fit beside DejaVu Sans best first."""
 STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9.5,
@@ -89,8 +108,34 @@ def new_panels(count: int, width: float | None = None, height: float = HEIGHT_IN
 
 
 def finish(figure: "Figure") -> None:
-    """Lay the figure out while its style is in force."""
+    """Lay the figure out while its style is in force, its words in the reader's language."""
+    font = chinese_font() if language() == "zh" else ""
+    if font:
+        _translate(figure, font)
     figure.canvas.draw()
+
+
+def chinese_font() -> str:
+    """Return an installed font with Chinese characters; empty where there is none.
+
+    Without one, a picture's words stay English: boxes in place of characters would tell nothing.
+    """
+    from matplotlib.font_manager import fontManager  # noqa: PLC0415 - loads matplotlib
+
+    installed = {font.name for font in fontManager.ttflist}
+    return next((name for name in CHINESE_FONTS if name in installed), "")
+
+
+def _translate(figure: "Figure", font: str) -> None:
+    """Translate titles, labels and legends; the marks of axes, which are data, stay."""
+    from matplotlib.text import Text  # noqa: PLC0415 - loads matplotlib
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        words = translated(text.get_text())
+        if words != text.get_text():
+            text.set_text(words)
+            text.set_fontfamily([*text.get_fontfamily(), font])
 
 
 def log_scale(axes: "Axes") -> None:

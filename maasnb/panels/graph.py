@@ -9,6 +9,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maasnb.language.translating import translated
 from maasnb.panels.layout import Placed, Point, Size, arrange
 
 __all__ = ["graph_svg", "summary_html"]
@@ -38,7 +39,7 @@ def summary_html(report: Any) -> str:  # noqa: ANN401 - a report, by its attribu
     if not picture:
         return ""
     height = float(picture.split('height="', 1)[1].split('"', 1)[0])
-    words = "picture: the bar below a layer is its share of the multiplications"
+    words = translated("picture: the bar below a layer is its share of the multiplications")
     return (
         f"<details{'' if height > TALL else ' open'}><summary>{words}</summary>"
         f'<div style="overflow-x:auto">{picture}</div></details>'

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
 from maasnb.events import Ended, Event, Stepped
+from maasnb.language.translating import translated
 from maasnb.panels.feed import Feed, feed_of
 from maasnb.panels.twins import number, run_twin
 from maasnb.records.control import source
@@ -47,10 +48,6 @@ OFFER_S = 5.0
 SILENCE_S = 10.0
 """After so long without an answer, the line says what is missing."""
 NO_ANSWER = "(no panel answered: train with --bg, or install anywidget beside Jupyter and reload)"
-SLOW_WAY = (
-    "(in {host} the panel appears with --bg, or when the cell has ended; "
-    "interrupting the kernel stops the run)"
-)
 NO_PACKAGE = "(for the live panel: pip install anywidget)"
 
 
@@ -175,19 +172,19 @@ def progress_line(run: Any, loss: float | None = None, steps_per_s: float = 0.0)
     parts = [run.name, "█" * filled + "░" * (BAR_WIDTH - filled)]
     if run.steps_per_epoch:
         epoch = min(run.epochs, done // run.steps_per_epoch + 1)
-        parts.append(f"epoch {epoch}/{run.epochs}")
-    parts.append(f"step {done:,}/{run.total_steps:,}")
+        parts.append(translated(f"epoch {epoch}/{run.epochs}"))
+    parts.append(translated(f"step {done:,}/{run.total_steps:,}"))
     if loss is not None:
-        parts.append(f"loss {number(loss)}")
+        parts.append(translated(f"loss {number(loss)}"))
     name, metrics = run.task.metrics[0], run.metrics
     if name in metrics:
-        parts.append(f"validation {name} {metrics[name]:.3g}")
+        parts.append(translated(f"validation {name} {metrics[name]:.3g}"))
     if run.status == "paused":
-        parts.append("paused")
+        parts.append(translated("paused"))
     elif steps_per_s > 0:
         left = (run.total_steps - done) / steps_per_s
-        parts.append(f"{number(steps_per_s)} steps/s")
-        parts.append(f"{_duration(left)} left")
+        parts.append(translated(f"{number(steps_per_s)} steps/s"))
+        parts.append(translated(f"{_duration(left)} left"))
     return "  ".join(parts)
 
 
@@ -322,8 +319,8 @@ class _NotebookView(_LiveView):
         if self.first is not None:
             self.update({**self.first, **self.panel.view})
             return
-        words = run_twin(self.run) + f"\n  to see it again: %maas panel {self.run.name}"
-        self.update({"text/plain": words, **self.panel.view})
+        again = translated(f"to see it again: %maas panel {self.run.name}")
+        self.update({"text/plain": f"{run_twin(self.run)}\n  {again}", **self.panel.view})
 
     def write(self, line: str) -> None:
         """Update the display, while no panel stands there."""
@@ -337,7 +334,8 @@ class _NotebookView(_LiveView):
                 self.offered = now
                 self.show_panel()
             elif now - self.offered > OFFER_S:
-                self.update({"text/plain": f"{line}  {self.hint(now)}".rstrip()})
+                hint = translated(self.hint(now))
+                self.update({"text/plain": f"{line}  {hint}".rstrip()})
 
     def hint(self, now: float) -> str:
         """Return what a person can do where no panel appears."""
@@ -345,7 +343,10 @@ class _NotebookView(_LiveView):
             return NO_PACKAGE
         host = slow_host()
         if host:
-            return SLOW_WAY.format(host=host)
+            return (
+                f"(in {host} the panel appears with --bg, or when the cell has ended; "
+                "interrupting the kernel stops the run)"
+            )
         return NO_ANSWER if now - self.began > SILENCE_S else ""
 
     def update(self, bundle: dict[str, Any]) -> None:

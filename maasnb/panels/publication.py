@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maasnb.errors import MaasError, OptionError, TrainingError
+from maasnb.language.translating import translated
 from maasnb.panels.feed import Frame
 from maasnb.records.run import Run
 
@@ -71,7 +72,7 @@ class Publication:
                 self._busy = False
 
     def _say(self, state: str, words: str, **more: Any) -> None:  # noqa: ANN401 - JSON
-        content = {"type": "publication", "state": state, "words": words, **more}
+        content = {"type": "publication", "state": state, "words": translated(words), **more}
         self._last = Frame(content=content)
         self._tell(self._last)
 

@@ -1,11 +1,14 @@
 """The live panel of a run: a widget that is told frames and passes on what its buttons ask for."""
 
 import importlib.resources
+import os
 from collections.abc import Callable
 from typing import Any
 
 import anywidget
+import traitlets
 
+from maasnb.language.translating import LANGUAGE_VARIABLE, language
 from maasnb.panels.conversation import PROTOCOL, Conversation, keep_replies_off_the_main_thread
 from maasnb.panels.feed import Feed, Frame
 
@@ -24,7 +27,10 @@ class TrainingPanel(anywidget.AnyWidget):
     Attributes:
         feed: what is told of the run.
         ended_in: the number of the cell that was running when the run ended.
+        language: what the front end speaks; empty for its own.
     """
+
+    language = traitlets.Unicode("").tag(sync=True)
 
     _esm = bundle("training.js")
     _css = bundle("training.css")
@@ -38,7 +44,7 @@ class TrainingPanel(anywidget.AnyWidget):
         """
         self.feed = feed
         self.ended_in = 0
-        super().__init__()
+        super().__init__(language=language() if os.environ.get(LANGUAGE_VARIABLE) else "")
         self._conversation = Conversation(feed, self._tell, on_hello, model=self.model_id)
         keep_replies_off_the_main_thread(self.comm)
         self.on_msg(self._heard)

@@ -7,6 +7,7 @@ compared on another machine.
 import math
 from typing import Any
 
+from maasnb.language.translating import translated
 from maasnb.tables import aligned
 
 __all__ = ["number", "run_twin"]
@@ -41,21 +42,22 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
     # Not the run's name: a second run of the same notebook gets a number behind it.
     title = f"Run on {run.data.name} ({run.backend.name}): {run.status}"
     if run.status in ("running", "paused", "elsewhere"):
-        return f"{title}, {run.epochs} epochs, {run.total_steps} steps to take"
+        return translated(f"{title}, {run.epochs} epochs, {run.total_steps} steps to take")
     losses = run.history.losses
-    lines = [f"{title}, {_progress(run)}"]
+    lines = [translated(f"{title}, {_progress(run)}")]
     rows = []
     if len(losses):
         count = run.steps_per_epoch or 1
         first, last = (float(part.mean()) for part in (losses[:count], losses[-count:]))
-        rows.append(("loss, first -> last epoch", f"{number(first)} -> {number(last)}"))
+        words = translated("loss, first -> last epoch")
+        rows.append((words, f"{number(first)} -> {number(last)}"))
     for name, value in run.metrics.items():
-        rows.append((f"validation {name}", _metric(name, value)))
+        rows.append((translated(f"validation {name}"), _metric(name, value)))
     if rows:
         lines.append(_indented(aligned(rows)))
     norms = _gradient_rows(run.history.measured, run.steps)
     if norms:
-        lines.append("  gradient norm, first -> last step")
+        lines.append("  " + translated("gradient norm, first -> last step"))
         lines.append(_indented(aligned(norms), "    "))
     return "\n".join(lines)
 
@@ -87,7 +89,7 @@ def _gradient_rows(measured: Any, last_step: int) -> list[tuple[str, str]]:  # n
         for name in names
     ]
     hidden = len(last or first) - len(names)
-    return [*rows, ("...", f"{hidden} more")] if hidden else rows
+    return [*rows, ("...", translated(f"{hidden} more"))] if hidden else rows
 
 
 def _indented(text: str, indent: str = "  ") -> str:

@@ -6,10 +6,13 @@ import os
 from typing import Any, ClassVar
 
 from maasnb.errors import WorkspaceError
+from maasnb.language.translating import translated
 from maasnb.records.record import read_summary, runs_folder
 from maasnb.tables import aligned
 
-__all__ = ["RunRow", "Runs", "runs"]
+__all__ = ["NO_RUNS", "RunRow", "Runs", "runs"]
+
+NO_RUNS = "There are no runs in this workspace yet. Type: %maas train net data"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class Runs:
     def __str__(self) -> str:
         """Return the table as text, or what to do where there are no runs."""
         if not self.rows:
-            return "There are no runs in this workspace yet. Type: %maas train net data"
+            return translated(NO_RUNS)
         return aligned(self.table(), self.columns)
 
     __repr__ = __str__

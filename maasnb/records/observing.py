@@ -11,7 +11,7 @@ from maasnb.errors import ModelError, unknown_name
 if TYPE_CHECKING:
     from maasnb.records.run import Run
 
-__all__ = ["enlist", "observe", "observers_told", "occupy", "release", "run_named"]
+__all__ = ["enlist", "names_of_runs", "observe", "observers_told", "occupy", "release", "run_named"]
 
 _GOODBYE_S = 10.0
 
@@ -40,6 +40,11 @@ def run_named(name: str) -> "Run":
     if run is None:
         raise unknown_name("run in this kernel", name, list(_runs), "Type: %maas runs")
     return run
+
+
+def names_of_runs() -> tuple[str, ...]:
+    """Return the names of this process's runs, the newest last."""
+    return tuple(_runs.keys())
 
 
 def _end_all() -> None:

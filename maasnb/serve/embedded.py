@@ -24,7 +24,14 @@ from maasnb.errors import EndpointError, MaasError, OptionError
 from maasnb.serve.server import SERVER_FILE
 from maasnb.serve.tokens import TOKEN_FILE, identity_proof, same_token, workspace_token
 
-__all__ = ["LOG_FILE", "ServerAddress", "ensure_server", "live_server", "stop_server"]
+__all__ = [
+    "LOG_FILE",
+    "SERVER_FILE",
+    "ServerAddress",
+    "ensure_server",
+    "live_server",
+    "stop_server",
+]
 
 LOG_FILE = "server.log"
 START_S = 60.0

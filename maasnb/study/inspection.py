@@ -20,7 +20,7 @@ from maasnb.study.signals import HEALTHY_RATIOS
 from maasnb.study.summary import summary_report
 from maasnb.study.vitals import vitals
 
-__all__ = ["inspect"]
+__all__ = ["REPORTS", "inspect"]
 
 _SLOW, _FAST = HEALTHY_RATIOS
 _HEALTHY = "Nothing was found that holds the run back."
@@ -56,15 +56,15 @@ def inspect(
         return _data_report(subject, what)
     is_run = isinstance(subject, Run)
     chosen = what or ("diagnosis" if is_run else "summary")
-    if chosen not in (*_REPORTS, "summary"):
-        raise unknown_name("report", chosen, (*_REPORTS, "summary"))
+    if chosen not in (*REPORTS, "summary"):
+        raise unknown_name("report", chosen, (*REPORTS, "summary"))
     if chosen == "summary":
         return summary_report(subject, data)
     if not is_run:
         backend_of(subject)
         message = f"A model by itself has no {chosen}; inspect its run. Type: mb.inspect(run)"
         raise DataError(message)
-    return _REPORTS[chosen](subject)
+    return REPORTS[chosen](subject)
 
 
 def _data_report(data: Data, what: str | None) -> Report:
@@ -189,7 +189,7 @@ def _notes(last: Measured) -> tuple[str, ...]:
     return tuple(notes)
 
 
-_REPORTS: dict[str, Callable[[Any], Report]] = {
+REPORTS: dict[str, Callable[[Any], Report]] = {
     "diagnosis": _diagnosis,
     "gradients": _gradients,
     "examples": examples_report,

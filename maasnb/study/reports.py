@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from maasnb.errors import unknown_name
-from maasnb.tables import is_number
+from maasnb.language.translating import translated, translated_rows
+from maasnb.tables import filled, is_number, width
 
 __all__ = ["FINDINGS", "FLAWS", "WATCHED", "Finding", "Report", "Severity"]
 
@@ -127,22 +128,29 @@ class Report:
         """Return the head and the rows."""
         return tuple(tuple(row) for row in (self.columns, *self.rows))
 
+    def shown_rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return the rows in the reader's language; what is a name in them stays."""
+        words = {"diagnosis": 0, "summary": len(self.rows) - 1}.get(self.kind, len(self.rows))
+        return (*map(tuple, self.rows[:words]), *translated_rows(self.rows[words:]))
+
     def __str__(self) -> str:
-        """Return the title, the table and the notes as aligned text."""
-        table = self.table() if self.rows else ()
+        """Return the title, the table and the notes as aligned text, in the reader's language."""
+        head = tuple(map(translated, self.columns))
+        table = (head, *self.shown_rows()) if self.rows else ()
         columns = list(zip(*table, strict=True))
-        widths = [max(map(len, column)) for column in columns]
+        widths = [max(map(width, column)) for column in columns]
         left = [
             place == 0 or self.words or not all(map(is_number, column[1:]))
             for place, column in enumerate(columns)
         ]
         lines = [
             "  ".join(
-                cell.ljust(width) if is_left else cell.rjust(width)
-                for cell, width, is_left in zip(row, widths, left, strict=True)
+                filled(cell, size, right=not is_left)
+                for cell, size, is_left in zip(row, widths, left, strict=True)
             )
             for row in table
         ]
-        return "\n".join([self.title, *(f"  {line.rstrip()}" for line in lines), *self.notes])
+        title, *notes = map(translated, (self.title, *self.notes))
+        return "\n".join([title, *(f"  {line.rstrip()}" for line in lines), *notes])
 
     __repr__ = __str__

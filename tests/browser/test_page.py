@@ -81,10 +81,14 @@ def address(tmp_path_factory, hostile_artifact):
 
 
 @contextlib.contextmanager
-def opened(browser, address, where="", *, width=1280, scheme="light", signed_in=True):
+def opened(
+    browser, address, where="", *, width=1280, scheme="light", signed_in=True, locale="en-US"
+):
     """Open the page and give it the token; what its console and its requests say is kept."""
     url, token = address
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, locale=locale
+    )
     page = context.new_page()
     page.set_default_timeout(30_000)
     page.said, page.asked = [], []
@@ -94,7 +98,7 @@ def opened(browser, address, where="", *, width=1280, scheme="light", signed_in=
     try:
         page.goto(f"{url}/{where}")
         if signed_in:
-            page.get_by_label("token", exact=True).fill(token)
+            page.locator("#token").fill(token)
             page.keyboard.press("Enter")
             page.get_by_role("dialog").wait_for(state="detached")
         yield page
@@ -384,3 +388,34 @@ def test_the_page_is_used_by_keys_alone(browser, address):
         assert page.evaluate("document.activeElement.id") == "main"
         unnamed = page.evaluate(UNNAMED)
         assert unnamed == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_chinese_browser_gets_a_chinese_page(browser, address, width):
+    with opened(browser, address, "#/digits", width=width, locale="zh-CN") as page:
+        page.get_by_role("heading", name="试一试").wait_for()
+        page.get_by_text("由小图像区分 10 个类别。").wait_for()
+        # Names that people gave stay: the model's, and those of its classes.
+        page.get_by_role("heading", name="digits").wait_for()
+        page.locator(".bars .label").first.wait_for()
+        assert page.evaluate("document.documentElement.lang") == "zh"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert broken(page) == []
+
+
+def test_a_reader_can_choose_the_language_and_it_stays(browser, address):
+    with opened(browser, address, locale="zh-CN") as page:
+        page.get_by_role("heading", name="模型", exact=True).wait_for()
+        page.get_by_role("button", name="English").click()
+        page.get_by_role("heading", name="Models", exact=True).wait_for()
+        page.reload()
+        page.get_by_role("heading", name="Models", exact=True).wait_for()
+        page.get_by_role("button", name="中文").click()
+        page.get_by_role("heading", name="模型", exact=True).wait_for()
+
+
+def test_what_the_server_refuses_is_told_in_the_reader_s_language(browser, address):
+    with opened(browser, address, signed_in=False, locale="zh-CN") as page:
+        page.locator("#token").fill("wrong")
+        page.keyboard.press("Enter")
+        page.get_by_text("被拒绝了。").wait_for()

@@ -175,10 +175,10 @@ def test_a_mistake_can_be_caught_by_its_class(notebook):
     assert "no verb 'trian'" in notebook["caught"]
 
 
-def test_the_magic_alone_lists_every_verb(notebook):
+def test_the_magic_s_help_lists_every_verb(notebook):
     from maasnb.magics.verbs import VERBS
 
-    _, text = notebook.run("%maas")
+    _, text = notebook.run("%maas --help")
     assert all(f"  {name} " in text for name in VERBS)
 
 

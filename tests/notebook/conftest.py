@@ -57,6 +57,11 @@ class Kernel:
         reply = self.client.complete(cell, reply=True, timeout=TIMEOUT_S)["content"]
         return [cell[: reply["cursor_start"]] + each for each in reply["matches"]]
 
+    def inspect(self, cell: str) -> str | None:
+        """Return what inspection at the end of a cell tells; None for nothing."""
+        reply = self.client.inspect(cell, reply=True, timeout=TIMEOUT_S)["content"]
+        return reply["data"]["text/plain"] if reply["found"] else None
+
 
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory):

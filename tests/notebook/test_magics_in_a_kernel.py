@@ -17,7 +17,11 @@ def test_a_mistake_is_one_error_without_a_traceback(kernel):
     (error,) = ran.of("error")
     assert error["ename"] == "UnknownNameError"
     assert error["evalue"].startswith("There is no verb 'trian'. Did you mean 'train'?")
-    assert error["traceback"] == [f"UnknownNameError: {error['evalue']}"]
+    assert error["traceback"] == [
+        f"UnknownNameError: {error['evalue']}",
+        "  %maas trian net digits",
+        "        ^^^^^",
+    ]
     assert len(ran.messages) == 1
 
 
@@ -35,6 +39,56 @@ def test_completion_reaches_the_front_end(kernel):
     assert kernel.complete("%maas train net d") == ["%maas train net digits"]
     assert kernel.complete("%maas train net digits --bat") == ["%maas train net digits --batch"]
     assert kernel.complete("%%maas build net\nDro") == ["%%maas build net\nDropout"]
+
+
+def test_completion_is_the_same_without_jedi(kernels):
+    kernel = kernels()
+    kernel.run("%load_ext maasnb\n%config IPCompleter.use_jedi = False\n%maas data digits")
+    assert kernel.complete("%maas tr") == ["%maas train"]
+    assert kernel.complete("%maas train net d") == ["%maas train net digits"]
+    assert kernel.complete("%maas train net digits --schedule c") == [
+        "%maas train net digits --schedule constant",
+        "%maas train net digits --schedule cosine",
+    ]
+
+
+def test_inspection_reaches_the_front_end(kernel):
+    assert kernel.inspect("%maas train").startswith("%maas train model data [options]")
+    assert "how many passes" in kernel.inspect("%maas train net digits --epochs")
+    assert kernel.inspect("%%maas build net\nDropout").startswith("Dropout(")
+
+
+def test_inspection_of_python_is_as_before(kernel):
+    assert "Return the number of items" in kernel.inspect("len")
+    assert "Sequential" in kernel.inspect("%maas train net")
+    assert kernel.inspect("nothing_of_this_name") is None
+
+
+def test_after_unloading_the_kernel_answers_as_it_did(kernels):
+    kernel = kernels()
+    kernel.run("%load_ext maasnb\n%reload_ext maasnb\n%unload_ext maasnb")
+    assert kernel.inspect("%maas train net digits --epochs") is None
+    assert "Return the number of items" in kernel.inspect("len")
+
+
+def test_a_kernel_can_speak_chinese(kernels):
+    kernel = kernels(MAASNB_LANG="zh", MAASNB_PANEL="static")
+    kernel.run("%load_ext maasnb")
+    (shown,) = kernel.run("%maas data digits").of("display_data")
+    assert shown["data"]["text/plain"].splitlines()[0] == "数据 'digits'：分类"
+    assert "<div>数据 &#x27;digits&#x27;：分类</div>" in shown["data"]["text/html"]
+    (error,) = kernel.run("%maas trian").of("error")
+    # What a program compares stays English; what a person reads is Chinese.
+    assert error["evalue"].startswith("There is no verb 'trian'.")
+    assert error["traceback"][0].startswith(
+        "UnknownNameError: 没有动词 'trian'。是否想写 'train'？"
+    )
+    kernel.run("%%maas build net\nDense(10)")
+    (shown,) = kernel.run("%maas train net digits --epochs 1").of("display_data")
+    first, *others = shown["data"]["text/plain"].splitlines()
+    assert first == "digits（torch）上的运行：已完成，1 轮，45 步"
+    assert others[0].startswith("  损失，首轮 -> 末轮")
+    assert "验证 准确率" in shown["data"]["text/plain"]
 
 
 def test_the_doctor_sees_the_kernel(kernel):

@@ -58,7 +58,7 @@ function bars(values: number[], labels: string[]): HTMLElement {
     return h(
       "li",
       { class: each === best ? "bar best" : "bar" },
-      h("span", { class: "label", title: each.label }, each.label),
+      h("span", { class: "label", title: each.label, translate: "no" }, each.label),
       h("span", { class: "track", "aria-hidden": "true" }, fill),
       h("span", { class: "amount" }, percent(each.value)),
     );
@@ -67,7 +67,7 @@ function bars(values: number[], labels: string[]): HTMLElement {
   return h(
     "div",
     {},
-    h("p", { class: "verdict" }, h("strong", {}, best.label), h("span", {}, ` ${percent(best.value)} sure`)),
+    h("p", { class: "verdict" }, h("strong", { translate: "no" }, best.label), h("span", {}, ` ${percent(best.value)} sure`)),
     h("ul", { class: "bars", "aria-label": "probabilities" }, ...rows),
     more ? h("p", { class: "faint" }, `and ${more} less probable`) : null,
   );

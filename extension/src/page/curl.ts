@@ -1,6 +1,6 @@
 /** A request as a line for a shell, with a button that copies it. */
 
-import { h } from "../panel/dom";
+import { h, setText } from "../panel/dom";
 import { say } from "./said";
 
 /** Quote a text for a POSIX shell. */
@@ -42,12 +42,12 @@ export class Curl {
     try {
       await navigator.clipboard.writeText(text);
       say("Copied.");
-      button.textContent = "Copied";
+      setText(button, "Copied");
     } catch {
       // Browsers give the clipboard to safe addresses only: the text is selected instead.
       getSelection()?.selectAllChildren(this.code);
-      button.textContent = "Press Ctrl+C";
+      setText(button, "Press Ctrl+C");
     }
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    setTimeout(() => setText(button, "Copy"), 2000);
   }
 }

@@ -1,6 +1,6 @@
 /** The try-it form of a model that answers: made from its signature, filled with an example. */
 
-import { h } from "../panel/dom";
+import { h, setText } from "../panel/dom";
 import { shown, type Answer } from "./answer";
 import { address, Failure, post } from "./api";
 import { Curl } from "./curl";
@@ -90,7 +90,7 @@ export class Form {
       const took = Math.max(1, Math.round(performance.now() - began));
       this.out.replaceChildren(shown(answer, (this.model.parameters?.labels ?? []).map(String)));
       this.out.classList.remove("bad");
-      this.note.textContent = `version ${answer.model_version ?? "?"}, ${took} ms`;
+      setText(this.note, `version ${answer.model_version ?? "?"}, ${took} ms`);
     } catch (error) {
       if (turn !== this.turn) return;
       this.fail(error instanceof Failure ? error.message : String(error));
@@ -115,7 +115,7 @@ function cellInputs(names: string[], example: string[], changed: () => void): In
   const fields = names.map((name, number) => {
     const input = h("input", { type: "text", autocomplete: "off", spellcheck: "false", input: changed });
     input.value = example[number] ?? "";
-    return { input, label: h("label", { class: "field" }, h("span", { title: name }, name), input) };
+    return { input, label: h("label", { class: "field" }, h("span", { title: name, translate: "no" }, name), input) };
   });
   const reset = (): void => {
     fields.forEach(({ input }, number) => (input.value = example[number] ?? ""));
@@ -170,7 +170,7 @@ function numberInputs(names: string[], example: number[], datatype: string, chan
       input: changed,
     });
     input.value = words(example[number] ?? 0);
-    return { input, label: h("label", { class: "field" }, h("span", { title: name }, name), input) };
+    return { input, label: h("label", { class: "field" }, h("span", { title: name, translate: "no" }, name), input) };
   });
   const reset = (): void => {
     fields.forEach(({ input }, number) => {

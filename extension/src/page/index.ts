@@ -3,8 +3,10 @@
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 
+import { translated } from "../language/translating";
 import { h } from "../panel/dom";
 import { Failure, get, token } from "./api";
+import { readerLanguage, switchButton } from "./language";
 import { say } from "./said";
 import { askForToken } from "./token";
 import { listView, modelView, type View } from "./views";
@@ -82,7 +84,7 @@ function header(): void {
   );
   const brand = h("a", { href: "#/", class: "brand" }, h("img", { src: "static/icon.svg", alt: "", width: 24, height: 24 }), "maasnb");
   const server = h("span", { class: "faint server" }, location.host);
-  top_.replaceChildren(brand, server, token.get() ? out : "");
+  top_.replaceChildren(brand, server, switchButton(), token.get() ? out : "");
   if (token.get()) {
     void get<{ version?: string }>("v2").then(
       (found) => (server.textContent = `${location.host} · ${found.version ?? ""}`),
@@ -97,5 +99,7 @@ window.addEventListener("hashchange", () => {
     scrollTo(0, 0);
   });
 });
+readerLanguage();
+for (const each of document.querySelectorAll(".skip, noscript")) each.textContent = translated(each.textContent ?? "");
 header();
 void show();

@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 
+import { translated } from "../language/translating";
 import { h, setText } from "../panel/dom";
 import { short, whole } from "../panel/format";
 import { coloursOf, DASHES, onTheme, type Colours } from "../panel/theme";
@@ -140,7 +141,7 @@ class TimeChart {
       padding: [8, 12, 0, 0],
       scales: { x: { time: false, range: (_, least) => [Math.min(least ?? 0, -59), 0] }, y: { range: (_, __, most) => [0, Math.max(most * 1.15, this.unit === "ms" ? 1 : 4)] } },
       axes: [
-        { ...axis, size: 26, values: (_, at) => at.map((value) => (value === 0 ? "now" : `${value} s`)) },
+        { ...axis, size: 26, values: (_, at) => at.map((value) => (value === 0 ? translated("now") : `${value} s`)) },
         { ...axis, size: 46, values: (_, at) => at.map((value) => short(value)) },
       ],
       series: [

@@ -27,7 +27,7 @@ function anchor(target: string, text: string): Node {
     // It has no scheme, and there is nothing here that a card could point to.
   }
   if (!["http:", "https:", "mailto:"].includes(scheme)) return document.createTextNode(text);
-  return h("a", { href: target, rel: "noopener noreferrer nofollow", target: "_blank" }, text);
+  return h("a", { href: target, rel: "noopener noreferrer nofollow", target: "_blank" }, document.createTextNode(text));
 }
 
 /** Return a line's words, code, links and stresses. */

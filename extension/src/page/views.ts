@@ -1,6 +1,7 @@
 /** The page's two views: the models of a server, and one model. */
 
-import { h } from "../panel/dom";
+import { language, translated } from "../language/translating";
+import { h, setText } from "../panel/dom";
 import { short } from "../panel/format";
 import { textIfThere } from "./api";
 import { Form } from "./form";
@@ -41,14 +42,14 @@ export async function listView(): Promise<View> {
   const cards = models.map((model) => {
     const words = h("p", { class: "faint" }, "…");
     void metadata(model.name, model.serves ? String(model.serves) : null).then(
-      (found) => (words.textContent = kindInWords(found)),
-      (error: Error) => (words.textContent = error.message),
+      (found) => setText(words, kindInWords(found)),
+      (error: Error) => setText(words, error.message),
     );
     const count = versionsOf(model).length;
     return h(
       "li",
       { class: "model" },
-      h("a", { href: link(model.name) }, model.name),
+      h("a", { href: link(model.name), translate: "no" }, model.name),
       words,
       h("p", { class: "chips" }, h("span", { class: "chip" }, `${count} version${count === 1 ? "" : "s"}`), ...chips(model)),
     );
@@ -110,8 +111,8 @@ function head(model: Metadata, more: Described | null, version: string | null, g
     "div",
     { class: "head" },
     h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Models")),
-    h("div", { class: "title" }, h("h1", {}, model.name), h("label", { class: "choose", for: "version" }, "version ", select)),
-    h("p", { class: "lead" }, `${kindInWords(model)}.`),
+    h("div", { class: "title" }, h("h1", { translate: "no" }, model.name), h("label", { class: "choose", for: "version" }, "version ", select)),
+    h("p", { class: "lead" }, `${translated(kindInWords(model))}${language() === "zh" ? "。" : "."}`),
     h("p", { class: "chips" }, ...(more ? chips(more) : [])),
   );
 }
@@ -128,13 +129,13 @@ function facts(model: Metadata): HTMLElement {
     ["runs as", PLATFORMS[model.platform ?? ""] ?? model.platform ?? "–"],
   ];
   for (const [metric, value] of Object.entries(metrics)) rows.push([metric, short(value)]);
-  if (generation) rows.push(["sees", `${generation.context} ${generation.unit}s`], ["knows", `${labels.length - 1} ${generation.unit}s`]);
+  if (generation) rows.push(["sees", translated(`${generation.context} ${generation.unit}s`)], ["knows", translated(`${labels.length - 1} ${generation.unit}s`)]);
   else if (labels.length && labels.length <= 20) rows.push(["classes", labels.map(String).join(", ")]);
   return h(
     "section",
     { class: "block", "aria-label": "Facts" },
     h("h2", {}, "Facts"),
-    h("dl", { class: "facts" }, ...rows.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
+    h("dl", { class: "facts" }, ...rows.flatMap(([term, value]) => [h("dt", {}, term), h("dd", { translate: "no" }, value)])),
   );
 }
 
@@ -181,5 +182,5 @@ function versions(name: string, model: Listed | Metadata, more: Described | null
 
 function moment(time: string | number): string {
   const date = new Date(typeof time === "number" ? time * 1000 : time);
-  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString(language() === "zh" ? "zh" : undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 }

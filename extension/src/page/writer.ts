@@ -1,6 +1,7 @@
 /** The try-it form of a model that writes: a prompt, and the text behind it while it is written. */
 
-import { h } from "../panel/dom";
+import { translated } from "../language/translating";
+import { h, setText } from "../panel/dom";
 import { address, events, Failure } from "./api";
 import { Curl } from "./curl";
 import type { Metadata } from "./model";
@@ -119,16 +120,16 @@ export class WriterForm {
         this.written.append(choice.text ?? "");
         const took = (performance.now() - began) / 1000;
         const rate = `${count} in ${took.toFixed(1)} s`;
-        this.note.textContent = choice.finish_reason
-          ? `${rate}; it ${WHY[choice.finish_reason] ?? choice.finish_reason}. Answered by ${chunk.system_fingerprint ?? this.model.name}.`
-          : rate;
+        const why = WHY[choice.finish_reason ?? ""] ?? choice.finish_reason;
+        const end = `${rate}; it ${why}. Answered by ${chunk.system_fingerprint ?? this.model.name}.`;
+        setText(this.note, choice.finish_reason ? end : rate);
       }
       say("The text is written.");
     } catch (error) {
       if (abort.signal.aborted) {
-        if (this.abort === abort) this.note.textContent += "; stopped.";
+        if (this.abort === abort) this.note.append(translated("; stopped."));
       } else {
-        this.note.textContent = error instanceof Failure ? error.message : String(error);
+        setText(this.note, error instanceof Failure ? error.message : String(error));
         this.note.classList.add("bad");
       }
     } finally {
@@ -139,7 +140,7 @@ export class WriterForm {
   private busy(busy: boolean): void {
     this.stop.disabled = !busy;
     this.caret.hidden = !busy;
-    this.start.textContent = busy ? "Again" : "Write";
+    setText(this.start, busy ? "Again" : "Write");
   }
 }
 

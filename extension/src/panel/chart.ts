@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 
+import { translated } from "../language/translating";
 import { h } from "./dom";
 import { coloursOf, type Colours } from "./theme";
 
@@ -270,16 +271,17 @@ export class Chart {
     ctx.setLineDash([3 * scale, 3 * scale]);
     let free = -Infinity;
     for (const mark of this.marks) {
+      const words = translated(mark.words);
       const x = plot.valToPos(mark.step, "x", true);
       if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      const wide = ctx.measureText(mark.words).width;
+      const wide = ctx.measureText(words).width;
       const start = Math.min(x - 2 * scale, bbox.left + bbox.width - wide);
       if (start > free) {
-        ctx.fillText(mark.words, start, bbox.top - 3 * scale);
+        ctx.fillText(words, start, bbox.top - 3 * scale);
         free = start + wide + 6 * scale;
       }
     }

@@ -1,5 +1,6 @@
 /** The buttons of a run: they only ask; what comes of it is told by the run's own events. */
 
+import { translated } from "../language/translating";
 import { h, newId, setText } from "./dom";
 import { nextRate, rateText, typedRate, whole } from "./format";
 import type { Store } from "./store";
@@ -41,9 +42,9 @@ export class Controls {
       change: () => this.set(typedRate(this.rate.value)),
     });
     this.lower = button("−", "Lower the learning rate: 1, 2, 5, 10 ...", () => this.turn(false), "mb-turn");
-    this.lower.setAttribute("aria-label", "Lower the learning rate");
+    this.lower.setAttribute("aria-label", translated("Lower the learning rate"));
     this.higher = button("+", "Raise the learning rate: 1, 2, 5, 10 ...", () => this.turn(true), "mb-turn");
-    this.higher.setAttribute("aria-label", "Raise the learning rate");
+    this.higher.setAttribute("aria-label", translated("Raise the learning rate"));
     this.element = h(
       "div",
       { class: "mb-controls", role: "group", "aria-label": "Controls" },

@@ -1,27 +1,39 @@
-/** Elements in one line each. */
+/** Elements in one line each, their words in the reader's language. */
+
+import { translated } from "../language/translating";
 
 type Child = Node | string | null;
 type Attributes = Record<string, string | number | boolean | null | ((event: Event) => void)>;
 
-/** Make an element; functions become listeners, null and false are left out. */
+const READ = new Set(["title", "aria-label", "alt", "placeholder"]);
+const CODE = new Set(["code", "pre"]);
+
+/**
+ * Make an element; functions become listeners, null and false are left out. Its texts are translated,
+ * but not code, and not what has `translate: "no"`, as names that people gave.
+ */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
+  const own = attributes["translate"] === "no";
+  const shown = (text: string): string => (own ? text : translated(text));
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== null && value !== false) element.setAttribute(name, String(value));
+    else if (value !== null && value !== false) element.setAttribute(name, READ.has(name) ? shown(String(value)) : String(value));
   }
-  for (const child of children) if (child !== null) element.append(child);
+  for (const child of children) if (child !== null) element.append(typeof child === "string" && !CODE.has(tag) ? shown(child) : child);
   return element;
 }
 
 /** Change an element's text only where it differs, so that nothing flickers and nothing is re-read. */
 export function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
+  const own = CODE.has(element.localName) || element.getAttribute("translate") === "no";
+  const shown = own ? text : translated(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 let last = 0;

@@ -1,5 +1,6 @@
 /** A heat map over training steps: a row a parameter, shaded by the size of its numbers. */
 
+import { translated } from "../language/translating";
 import { short, whole } from "./format";
 import { h, setText } from "./dom";
 import { coloursOf } from "./theme";
@@ -37,7 +38,7 @@ export class Heat {
 
   constructor(label: string) {
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", label);
+    this.canvas.setAttribute("aria-label", translated(label));
     this.canvas.addEventListener("mousemove", (event) => this.point(event));
     this.canvas.addEventListener("mouseleave", () => setText(this.readout, ""));
     this.element = h("div", { class: "mb-heat" }, this.canvas, this.legend, this.readout);

@@ -3,6 +3,7 @@
 import "uplot/dist/uPlot.min.css";
 import "./panel.css";
 
+import { languageOf, speak } from "../language/translating";
 import { keepOnSave } from "./keep";
 import type { Frame } from "./protocol";
 import { Store } from "./store";
@@ -23,6 +24,8 @@ export default () => {
   const views = new Set<View>();
   return {
     initialize({ model }: { model: Model }): () => void {
+      // What the kernel was told to speak, else what JupyterLab speaks, which notes it there.
+      speak(languageOf(String(model.get("language") || document.documentElement.lang)));
       store = new Store({ send: (message) => model.send(message) });
       const take = (frame: Frame, buffers: DataView[]): void => store?.take(frame, buffers ?? []);
       const lose = (): void => store?.lose();

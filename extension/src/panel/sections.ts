@@ -1,5 +1,6 @@
 /** The parts below the loss, closed at first: each knows how to draw itself when it is open. */
 
+import { translated } from "../language/translating";
 import { Chart, type Mark } from "./chart";
 import { DataTable, h, setText, table } from "./dom";
 import { short, whole } from "./format";
@@ -267,7 +268,8 @@ export class NotesSection implements Section {
       warnings.length ? `${warnings.length} note${warnings.length > 1 ? "s" : ""}` : "",
       marks.length ? `${marks.length} change${marks.length > 1 ? "s" : ""} by hand` : "",
     ].filter(Boolean);
-    setText(this.title, words.length ? `Findings and changes: ${words.join(", ")}` : "Findings and changes: none");
+    const said = words.map(translated).join(", ");
+    setText(this.title, said ? `Findings and changes: ${said}` : "Findings and changes: none");
     if (!this.element.open) return;
     const rows = [
       ...findings.map((each) => h("li", { class: `mb-${each.severity}` }, h("strong", {}, each.title), ` ${each.words}`)),

@@ -1,5 +1,6 @@
 /** One view of a run: head, controls, loss, metric, and the sections below. */
 
+import { translated } from "../language/translating";
 import { smoothed } from "./buckets";
 import { Chart, type Mark } from "./chart";
 import { Controls } from "./controls";
@@ -20,7 +21,7 @@ const WILD = 1e9;
 
 export class View {
   readonly element: HTMLElement;
-  private name = h("strong", {});
+  private name = h("strong", { translate: "no" });
   private about = h("span", { class: "mb-faint" });
   private status = h("span", { class: "mb-status" });
   private bar = h("progress", { max: 1, value: 0, "aria-label": "progress" });
@@ -104,8 +105,8 @@ export class View {
       ctx.drawImage(each, left, 0);
       left += each.width + gap;
     }
-    const words = `${run.name} when this notebook was saved: ${WORDS[now.status] ?? now.status}, step ${whole(now.step)} of ${whole(run.steps)}. To see it as it is now: %maas panel ${run.name}`;
-    return { picture: all.toDataURL("image/png"), words };
+    const text = `${run.name} when this notebook was saved: ${WORDS[now.status] ?? now.status}, step ${whole(now.step)} of ${whole(run.steps)}. To see it as it is now: %maas panel ${run.name}`;
+    return { picture: all.toDataURL("image/png"), words: translated(text) };
   }
 
   /** Draw soon, once, however much has come. */
@@ -160,7 +161,7 @@ export class View {
   private update(): void {
     const { run, now, gone } = this.store;
     if (!run || !now) {
-      setText(this.name, gone ? "The kernel is gone." : "Waiting for the kernel ...");
+      setText(this.name, translated(gone ? "The kernel is gone." : "Waiting for the kernel ..."));
       return;
     }
     this.head();
@@ -179,8 +180,9 @@ export class View {
     if (!run || !now) return;
     const status = gone && (now.status === "running" || now.status === "paused") ? "lost" : now.status;
     setText(this.name, run.name);
-    setText(this.about, `${run.data} · ${run.backend}${run.origin ? ` · from ${run.origin.run}, step ${whole(run.origin.step)}` : ""}`);
-    setText(this.status, `${SIGNS[status] ?? ""} ${WORDS[status] ?? status}`);
+    const origin = run.origin ? translated(` · from ${run.origin.run}, step ${whole(run.origin.step)}`) : "";
+    setText(this.about, `${run.data} · ${run.backend}${origin}`);
+    setText(this.status, `${SIGNS[status] ?? ""} ${translated(WORDS[status] ?? status)}`);
     this.status.dataset["status"] = status;
     this.bar.max = Math.max(run.steps, 1);
     this.bar.value = now.step;
@@ -200,7 +202,8 @@ export class View {
     this.answer.hidden = !words;
     setText(this.answer, words);
     this.answer.classList.toggle("mb-bad", gone || answer?.good === false);
-    const status = gone ? "The kernel is gone." : `${run?.name ?? "The run"}: ${WORDS[now?.status ?? ""] ?? ""}. ${answer?.words ?? ""}`;
+    const state = translated(WORDS[now?.status ?? ""] ?? "");
+    const status = gone ? "The kernel is gone." : `${run?.name ?? translated("The run")}: ${state}. ${answer?.words ?? ""}`;
     if (status !== this.said) {
       this.said = status;
       setText(this.announced, status);
