@@ -19,8 +19,8 @@ from maasnb.backends import backend_of
 from maasnb.backends.protocol import Array
 from maasnb.client.endpoint import fitting
 from maasnb.errors import MissingPackageError, ModelError, OptionError, described
-from maasnb.metrics import named_labels
 from maasnb.language.translating import translated, translated_rows
+from maasnb.metrics import named_labels
 from maasnb.runtimes.served import ServedModel
 from maasnb.runtimes.served import load as load_program
 from maasnb.runtimes.verification import verify

@@ -32,8 +32,8 @@ from maasnb.errors import (
     UnknownNameError,
     unknown_name,
 )
-from maasnb.metrics import named_labels
 from maasnb.language.translating import translated, translated_rows
+from maasnb.metrics import named_labels
 from maasnb.tables import aligned
 from maasnb.tensors import Signature, Tensor, plain_numbers
 
