@@ -396,7 +396,7 @@ def test_a_chinese_browser_gets_a_chinese_page(browser, address, width):
         page.get_by_role("heading", name="试一试").wait_for()
         page.get_by_text("由小图像区分 10 个类别。").wait_for()
         # Names that people gave stay: the model's, and those of its classes.
-        page.get_by_role("heading", name="digits").wait_for()
+        page.get_by_role("heading", name="digits", level=1).wait_for()
         page.locator(".bars .label").first.wait_for()
         assert page.evaluate("document.documentElement.lang") == "zh"
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -150,7 +150,7 @@ function versions(name: string, model: Listed | Metadata, more: Described | null
   const all = versionsOf(model).slice(0, 50);
   const columns: [string, (each: VersionFacts) => (Node | string)[]][] = [
     ["role", (each) => rolesOf(each).map((role) => h("span", { class: "chip strong" }, role))],
-    ["measured", (each) => [Object.entries(each.metrics).slice(0, 2).map(([metric, value]) => `${metric} ${short(value)}`).join(", ")]],
+    ["measured", (each) => [Object.entries(each.metrics).slice(0, 2).map(([metric, value]) => `${translated(metric)} ${short(value)}`).join(", ")]],
     ["published", (each) => [each.created ? moment(each.created) : ""]],
   ];
   // What is told of no version needs no column.
