@@ -24,7 +24,7 @@ TORCH := torch==2.13.0
 # Tests run in so many processes; each may hold both frameworks, a kernel and a browser (3 GB).
 WORKERS ?= 2
 
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/articles/*.ipynb)
 # Those that make test runs; the Chinese twins hold the same code, which tests/notebook compares.
 QUICKSTART := notebooks/00_quickstart.ipynb notebooks/10_publish_and_operate.ipynb
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 \
@@ -59,8 +59,8 @@ demo: install ## Run the quickstart in a real kernel, with both backends, up to 
 test: install moto ## Run all tests, the documentation's examples and the quickstart
 	@$(PYTEST) tests maasnb $(QUICKSTART) -m "not tutorials" $(NBVAL) $(PYTEST_ARGS)
 
-test-notebooks: install ## Run all notebooks and the solutions of their exercises
-	@$(PYTEST) tests/notebook/test_solutions.py $(NOTEBOOKS) $(NBVAL) $(PYTEST_ARGS)
+test-notebooks: install ## Run all notebooks, the solutions of their exercises, and Binder's files
+	@$(PYTEST) tests/notebook/test_solutions.py tests/notebook/test_binder.py $(NOTEBOOKS) $(NBVAL) $(PYTEST_ARGS)
 
 moto: $(MOTO_STAMP) ## Make .venv-moto with the S3 service that tests of the registry run
 
