@@ -62,8 +62,8 @@ demo: install ## Run the quickstart in a real kernel, with both backends, up to 
 test: install moto ## Run all tests, the documentation's examples and the quickstart
 	@$(PYTEST) tests maasnb $(QUICKSTART) -m "not tutorials" $(NBVAL) $(PYTEST_ARGS)
 
-test-notebooks: install ## Run all notebooks and the solutions of their exercises
-	@$(PYTEST) tests/notebook/test_solutions.py $(NOTEBOOKS) $(NBVAL) $(PYTEST_ARGS)
+test-notebooks: install ## Run all notebooks, the solutions of their exercises, and Binder's files
+	@$(PYTEST) tests/notebook/test_solutions.py tests/notebook/test_binder.py $(NOTEBOOKS) $(NBVAL) $(PYTEST_ARGS)
 
 moto: $(MOTO_STAMP) ## Make .venv-moto with the S3 service that tests of the registry run
 

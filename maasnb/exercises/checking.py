@@ -80,9 +80,8 @@ def _exercises_of(module: str) -> dict[str, Exercise]:
 
 
 def _notebook_names() -> Mapping[str, Any]:
-    """Return the variables of the notebook; in a plain program, those of its main module."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return vars(sys.modules["__main__"]) if shell is None else shell.user_ns
+    """Return the variables of the notebook, which are those of the main module, as in a program."""
+    return vars(sys.modules["__main__"])
 
 
 def _not_yet(exercise: str, *notes: str) -> Report:

@@ -196,7 +196,8 @@ def _built(call: Call, model: object) -> object:
     """Return what a cell shows of a model that it built."""
     from maasnb.study.inspection import inspect  # noqa: PLC0415 - a verb's room opens when it is used
 
-    report = inspect(model, "summary")
+    data = call.keywords.get("data")
+    report = inspect(model, "summary", data=None if data is None else data.value)
     title = f"{call.name}: {report.title}"
     return dataclasses.replace(report, title=title, notes=(call.remark,) if call.remark else ())
 

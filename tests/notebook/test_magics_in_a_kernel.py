@@ -136,3 +136,17 @@ def test_an_endpoint_is_a_table(kernel):
     (shown,) = kernel.run("%maas publish run digits").of("display_data")
     assert "Endpoint 'digits', version 1\n  takes    x FP32 [-1, 64]" in shown["data"]["text/plain"]
     assert "<table>" in shown["data"]["text/html"]
+
+
+def test_the_answer_to_an_exercise_is_sentences_with_code_set_as_code(kernel):
+    ran = kernel.run("answer = ...\n%maas check 05.1")
+    (shown,) = ran.of("display_data")
+    assert shown["data"]["text/plain"].startswith("Exercise 05.1: not solved yet.\nCount the")
+    assert ">Exercise 05.1: not solved yet.</div>" in shown["data"]["text/html"]
+    assert "<code>Conv(24, 5)</code>" in shown["data"]["text/html"]
+
+
+def test_a_check_looks_at_what_the_cells_have_made(kernel):
+    kernel.run("answer = 24 * (5 * 5 * 3 + 1)")
+    (shown,) = kernel.run("%maas check 05.1").of("display_data")
+    assert shown["data"]["text/plain"].startswith("Exercise 05.1: solved.")

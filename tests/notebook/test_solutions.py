@@ -24,6 +24,15 @@ WITHOUT_EXERCISES = {
 }
 """Notebook -> why it asks for nothing."""
 
+MOST_MB = 1500
+"""Of memory for the kernel of a notebook; mybinder.org gives 2 GB, the servers included."""
+
+PEAK = """
+import resource, sys
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak // (1024 if sys.platform == "linux" else 2**20))
+"""
+
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 
 
@@ -82,26 +91,44 @@ def test_the_cells_that_an_exercise_needs_are_there(path):
         assert [line for line in needs.values() if line not in lines] == []
 
 
-@pytest.mark.tutorials
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "path", [path for path in NOTEBOOKS if path.stem not in WITHOUT_EXERCISES], ids=name_of
+@pytest.fixture(
+    scope="module",
+    params=[path for path in NOTEBOOKS if path.stem not in WITHOUT_EXERCISES],
+    ids=name_of,
 )
-def test_each_solution_is_accepted(path, tmp_path, monkeypatch):
-    outside = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("PYTHONPATH", outside)
-    monkeypatch.setenv("MAASNB_PANEL", "static")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    notebook = read(path)
+def solved(request, tmp_path_factory):
+    """Run a notebook with each solution in the place of its exercise; return it and its peak."""
+    notebook, folder = read(request.param), tmp_path_factory.mktemp("notebook")
     posed = exercises_in(notebook)
     for each in posed:
         notebook.cells[each.place].source = each.solution
-    notebook.cells = notebook.cells[: posed[-1].place + 2]
-    nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
-    ).execute()
-    answers = [shown(notebook.cells[each.place + 1]) for each in posed]
+    notebook.cells = [*notebook.cells[: posed[-1].place + 2], nbformat.v4.new_code_cell(PEAK)]
+    with pytest.MonkeyPatch.context() as patch:
+        outside = os.environ.get("PYTHONPATH", "")
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), outside])))
+        patch.setenv("MAASNB_HOME", str(folder / "maas"))
+        patch.setenv("MAASNB_PANEL", "static")
+        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+        nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute(
+            cwd=str(request.param.parent)
+        )
+    return posed, notebook.cells
+
+
+@pytest.mark.tutorials
+@pytest.mark.timeout(600)
+def test_each_solution_is_accepted(solved):
+    posed, cells = solved
+    answers = [shown(cells[each.place + 1]) for each in posed]
     assert [words for words in answers if not re.match(r"Exercise \S+: solved\.", words)] == []
+
+
+@pytest.mark.tutorials
+def test_a_notebook_fits_on_a_small_machine(solved, record_property):
+    _, cells = solved
+    peak_mb = int(shown(cells[-1]))
+    record_property("peak_mb", peak_mb)
+    assert peak_mb < MOST_MB
 
 
 # The rules can fail.
