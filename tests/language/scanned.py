@@ -40,6 +40,7 @@ NO_WORDS = {
     "(prefers-color-scheme: dark)",
     "IPY_MODEL_{}",
     "front end",
+    "top p",
     "maasnb-{}-{}",
     'mb.publish(run, "name")',
     "system-ui, sans-serif",
