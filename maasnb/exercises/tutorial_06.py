@@ -122,7 +122,7 @@ EXERCISES = {
     "06.3": Exercise(
         task="Find two sentences of the same words that the LSTM puts into different classes.",
         needs={
-            "reader": "%maas train network ordered --epochs 8 --lr 0.003 --as reader",
+            "reader": "%maas train network ordered --epochs 12 --lr 0.005 --as reader",
             "swapped": "swapped = ...",
         },
         check=_check_order,

@@ -61,7 +61,7 @@ def _check_top_k(names: Names) -> None:
 
 
 def _check_line(names: Names) -> None:
-    line = names["line"]
+    line: Any = names["line"]
     if not isinstance(line, str) or not hasattr(line, "finish"):
         raise Wrong("`line` is not what mb.generate returns. Type: line = mb.generate(...)")
     if "\n" in line:

@@ -38,7 +38,7 @@ def _check_mine(names: Names) -> None:
 
 
 def _check_huber(names: Names) -> None:
-    huber = names["huber"]
+    huber: Any = names["huber"]
     if not callable(huber):
         raise Wrong(
             f"`huber` is {huber!r:.40}, not a function. Begin: def huber(outputs, targets):"
