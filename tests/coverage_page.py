@@ -23,9 +23,9 @@ COMMAND = "python -m tests.coverage_page"
 ROW_ID = re.compile(r"[A-Z]\d{1,2}")
 WORDS = (
     "Each subject of a course on models as services, with the cells of the "
-    "[notebooks](../notebooks/) that show it, the tests that prove it,\nand the frameworks that "
-    "those tests run with; where a subject is not about models they stay empty. Cells are numbered "
-    "as they run. Subjects\nmarked *later* are not there yet. "
+    "[notebooks](../notebooks/README.md) that show it, the tests that prove it,\n"
+    "and the frameworks that those tests run with; where a subject is not about models they stay "
+    "empty. Cells are numbered as they run. Subjects\nmarked *later* are not there yet. "
     f"`{COMMAND}` writes this page; a test fails when it is old, or when a subject has neither "
     "cell nor test."
 )
