@@ -112,7 +112,7 @@ def test_a_record_is_shown_as_its_panel_without_a_kernel(browser, lab, records):
     panel = page.locator(".maasnb-viewer .maasnb-panel")
     expect(panel.locator(".mb-status")).to_contain_text("finished")
     expect(panel).to_contain_text("validation accuracy")
-    expect(panel.locator("canvas")).to_have_count(2)
+    expect(panel.locator(".mb-chart canvas")).to_have_count(2)
     expect(panel.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
     assert (records / "kept" / "run.json").is_file()  # a tab's title can rename its file
     page.close()
