@@ -30,6 +30,8 @@ _OF_THE_SYSTEM = ("LC_ALL", "LC_MESSAGES", "LANG")
 _LONGEST = 20_000
 """A longer text is no sentence of ours, and stays as it is."""
 _END_OF_SENTENCE = re.compile(r"(?<=[.?!]) (?=\S)")
+_MANY_LETTERS = 13
+"""A template of so many letters is no accident, also where a text is a list of known parts."""
 _LIST = re.compile(r"(\S+(?:, \S+)*) and (\S+)")
 _WITHOUT_SPACE = "。？！：；，、"
 
@@ -100,10 +102,11 @@ class Catalogue:
         if "\n" in text:
             whole = self._matched(text)
             return whole or "\n".join(self._indented(line) for line in text.split("\n"))
-        listed = self._listed(text.split(", "))
-        if listed is not None:
-            return listed
         ends = [found.start() for found in _END_OF_SENTENCE.finditer(text)]
+        whole = None if ends else self._matched(text, least=_MANY_LETTERS)
+        found = whole or self._listed(text.split(", "))
+        if found is not None:
+            return found
         for end in (*ends, len(text)):  # the shortest first: a value may hold anything
             found = self._matched(text[:end])
             if found is not None:
@@ -123,11 +126,11 @@ class Catalogue:
         words = line.lstrip()
         return line[: len(line) - len(words)] + self.of(words)
 
-    def _matched(self, text: str) -> str | None:
+    def _matched(self, text: str, least: int = 0) -> str | None:
         if text in self.words:
             return self.words[text]
         for form in self._forms:
-            values = form.values(text)
+            values = form.values(text) if form.letters >= least else None
             if values is not None:
                 shown = (
                     _Value(text, text if own else self._value(text))
