@@ -38,6 +38,7 @@ const OPTIONS = {
   absWorkingDir: here,
   bundle: true,
   minify: true,
+  charset: "utf8", // Chinese as it is; escaped it is twice as long
   target: "es2022",
   legalComments: "inline",
 };

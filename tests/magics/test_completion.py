@@ -80,7 +80,8 @@ def test_an_option_is_offered_once(complete):
 
 
 def test_all_verbs_are_offered_in_the_order_in_which_a_model_is_made(complete):
-    assert complete("%maas ")[:3] == ["%maas data", "%maas build", "%maas train"]
+    offered = complete("%maas ")[:4]
+    assert offered == ["%maas data", "%maas windows", "%maas build", "%maas train"]
 
 
 def test_python_completes_as_before(complete):
