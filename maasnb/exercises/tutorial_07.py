@@ -61,14 +61,15 @@ def _check_top_k(names: Names) -> None:
 
 
 def _check_line(names: Names) -> None:
-    line: Any = names["line"]
-    if not isinstance(line, str) or not hasattr(line, "finish"):
+    line = names["line"]
+    finish = getattr(line, "finish", None)
+    if not isinstance(line, str) or finish is None:
         raise Wrong("`line` is not what mb.generate returns. Type: line = mb.generate(...)")
     if "\n" in line:
         raise Wrong('There is a line end in `line`, so the writing went on. Give stop="\\n".')
-    if line.finish != "stop":
+    if finish != "stop":
         raise Wrong(
-            f"The writing ended after {line.tokens} characters because of `max_tokens`, before a "
+            f"The writing ended after {len(line)} characters because of `max_tokens`, before a "
             'line ended. Give stop="\\n", and a larger max_tokens.'
         )
 
