@@ -20,9 +20,10 @@ os.environ["MAASNB_HOME"] = tempfile.mkdtemp()
 import maasnb as mb
 from maasnb.panels import progress
 from maasnb.panels.feed import Feed
-from maasnb.panels.training import TrainingPanel
+from maasnb.panels.training import PROTOCOL, TrainingPanel
 from maasnb.records.run import observe
 
+HELLO = {"type": "hello", "protocol": PROTOCOL, "page": "benchmark", "request": 1}
 digits = mb.data("digits")
 layers = [mb.Dense(64, "relu"), mb.Dense(32, "relu"), mb.Dense(10)]
 mb.train  # attaches the progress, which is taken away again
@@ -31,7 +32,7 @@ progress.detach()
 def watch(run):
     feed = Feed(run)
     run.subscribe(feed.take)
-    TrainingPanel(feed)._greet("benchmark", 1)
+    TrainingPanel(feed)._heard(None, HELLO, [])
 
 def steps_a_second(backend, with_panel):
     net = mb.build(layers, backend=backend, data=digits)
@@ -67,7 +68,7 @@ run = SimpleNamespace(
 )
 feed = Feed(run)
 panel = TrainingPanel(feed)
-panel._greet("frames", 1)
+panel._heard(None, HELLO, [])
 
 def tell(event):
     run.history.add(event)

@@ -201,8 +201,9 @@ def backends(walk):
 def losses(walk):
     """The loop reads the chunk's losses only when it has sent the next chunk on its way."""
     later = walk.heard.calls[walk.place + 1 :]
-    assert [kind for kind, *_ in later[:2]] == ["chunk", "host"]
-    _, read, values = later[1]
+    # What is read first is the measured step before it.
+    assert [kind for kind, *_ in later[:3]] == ["host", "chunk", "host"]
+    _, read, values = later[2]
     assert read is walk.on_device
     assert_allclose(values[0], walk.loss, atol=1e-5)
     walk.read = values

@@ -156,20 +156,20 @@ class _Watch:
         self._rows += len(x)
         self._numbers += x.size + answers.size
         if self._rows >= BUFFER_ROWS or self._numbers >= BUFFER_NUMBERS:
-            self._fold()
+            # A pause, many times as long; what a person asks for costs none.
+            self._resumes = self._fold() / SHARE_OF_TIME + self._clock()
 
-    def _fold(self) -> None:
-        """Count what is kept, and pause for as long as that cost, many times over."""
+    def _fold(self) -> float:
+        """Count what is kept; return how long that took, seconds."""
         began = self._clock()
         buffer, self._buffer, self._rows, self._numbers = self._buffer, [], 0, 0
         if not buffer:
-            return
+            return 0.0
         if self._current.rows >= WINDOW_ROWS:
             self._previous, self._current = self._current, _Counts(self._summary)
         x = np.concatenate([each for each, _ in buffer])
         self._current.add(self._summary, x, np.concatenate([each for _, each in buffer]))
-        ended = self._clock()
-        self._resumes = ended + (ended - began) / SHARE_OF_TIME
+        return self._clock() - began
 
     def to_json(self) -> dict[str, Any]:
         self._fold()
