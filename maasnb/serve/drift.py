@@ -1,8 +1,9 @@
 """Drift: whether what a model is asked, and what it answers, is still like its training data.
 
 Requests are sampled: some hundred rows are kept, then counted at once in the bins of the summary
-that travels with the model, and nothing is taken until that work is below half a percent of the
-time. Counts are of the last `WINDOW_ROWS` to twice as many sampled rows, so that they forget.
+that travels with the model; the next ones are kept, and what comes then is left out until that work
+is below half a percent of the time. Counts are of the last `WINDOW_ROWS` to twice as many sampled
+rows, so that they forget.
 
 Two numbers per feature, both from the same bins. The population stability index sums
 (p - q) ln(p / q) over about ten bins; credit scoring calls more than 0.1 a shift, more than 0.25 a
@@ -146,8 +147,10 @@ class _Watch:
 
     def observe(self, inputs: Named, outputs: Named) -> None:
         self.seen += 1
-        if self._clock() < self._resumes:
-            return
+        if self._rows >= BUFFER_ROWS or self._numbers >= BUFFER_NUMBERS:
+            if self._clock() < self._resumes:
+                return
+            self._resumes = self._fold() / SHARE_OF_TIME + self._clock()
         (x,), (answers,) = inputs.values(), outputs.values()
         if len(x) > BUFFER_ROWS:
             step = -(-len(x) // BUFFER_ROWS)
@@ -155,9 +158,6 @@ class _Watch:
         self._buffer.append((x, answers))
         self._rows += len(x)
         self._numbers += x.size + answers.size
-        if self._rows >= BUFFER_ROWS or self._numbers >= BUFFER_NUMBERS:
-            # A pause, many times as long; what a person asks for costs none.
-            self._resumes = self._fold() / SHARE_OF_TIME + self._clock()
 
     def _fold(self) -> float:
         """Count what is kept; return how long that took, seconds."""

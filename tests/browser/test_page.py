@@ -282,8 +282,10 @@ def test_who_answers_is_shown_and_one_version_can_be_asked(browser, address):
         expect(versions.nth(1)).to_contain_text("prod")
         page.get_by_role("combobox").select_option("version 1")
         page.wait_for_url("**/#/small/1")
+        line = page.locator(".curl code", has_text="/v2/models/small/versions/1/infer")
+        line.wait_for(state="attached")  # the view is made anew for the version
         page.locator(".curl summary").click()
-        page.locator(".curl code", has_text="/v2/models/small/versions/1/infer").wait_for()
+        line.wait_for()
         page.get_by_text("promote prod → 1").wait_for()
         assert broken(page) == []
 

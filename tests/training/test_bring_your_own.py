@@ -396,7 +396,7 @@ class FlaxHungry(nnx.Module):
 def test_a_device_without_memory_left_says_what_to_lower(backend):
     x = np.random.default_rng(0).normal(size=(60, 4))
     model = {"torch": TorchHungry, "jax": FlaxHungry}[backend.name]()
-    words = r"ran out of memory at step [01].*Lower batch= \(it is 32\).*accumulate=2 and batch=16"
+    words = r"ran out of memory at step \d.*Lower batch= \(it is 32\).*accumulate=2 and batch=16"
     with pytest.raises(mb.MaasError, match=words):
         train(model, mb.data(x, x.argmax(1) % 3), epochs=2)
     (row,) = mb.runs().rows
