@@ -72,12 +72,13 @@ $(MOTO_STAMP): tests/requirements-moto.lock
 	@$(MOTO)/bin/python -m pip install -qq -r $<
 	@touch $@
 
-check: install ## Check format, lint, types, import contracts and spelling
+check: install ## Check format, lint, types, import contracts, spelling and the front end's bundles
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(PY)
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	@$(PY) -c 'import sys; from tests.panels.test_bundle import stale; stale() and sys.exit(f"stale bundles: {stale()}. Type: make extension")'
 
 # Only for whoever changes the front end: what it builds is committed, and pip needs no Node.
 extension: ## Build the front end (Node 20 or newer), after its types and tests are checked
