@@ -68,7 +68,13 @@ mkdirSync(join(LAB, "schemas", "maasnb"), { recursive: true });
 copyFileSync(join(here, "schema", "plugin.json"), join(LAB, "schemas", "maasnb", "plugin.json"));
 
 const viewing = written("viewing", (await bundled("src/lab/viewing.ts", "esm")).outputFiles[0].text);
+// Its words come from Jupyter's catalogue and from the kernel: the panel's own are left out.
+const noCatalogue = {
+  name: "no catalogue",
+  setup: ({ onLoad }) => onLoad({ filter: /language.zh\.json$/ }, () => ({ contents: "{}", loader: "json" })),
+};
 const lab = await bundled("src/lab/index.ts", "cjs", {
+  plugins: [noCatalogue],
   external: ["@jupyterlab/*", "@lumino/*"],
   define: { VIEWING_FILE: JSON.stringify(viewing) },
   supported: { "dynamic-import": true },

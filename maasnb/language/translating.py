@@ -1,4 +1,4 @@
-"""Texts in the language that `MAASNB_LANG` names, translated where they are shown.
+"""Texts in the reader's language, translated where they are shown.
 
 Code, records and what is sent hold English, so nothing that is compared or stored depends on a
 language. A catalogue's keys are the English texts as the code has them, with `{}` for each value
@@ -7,12 +7,14 @@ where the catalogue has them, and put into the translation; a text of several se
 sentence by sentence. What no key fits stays English.
 """
 
+import contextlib
+import contextvars
 import functools
 import importlib.resources
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "LANGUAGES",
@@ -20,6 +22,7 @@ __all__ = [
     "Catalogue",
     "catalogue",
     "language",
+    "speaking",
     "translated",
     "translated_rows",
 ]
@@ -35,19 +38,35 @@ _MANY_LETTERS = 13
 _LIST = re.compile(r"(\S+(?:, \S+)*) and (\S+)")
 _WITHOUT_SPACE = "。？！：；，、"
 
+_page: contextvars.ContextVar[str] = contextvars.ContextVar("maasnb_page_language", default="")
+
 
 def language() -> str:
-    """Return the language that is shown: `"en"`, unless the environment asks for another one.
+    """Return the language that is shown: `"en"`, unless somebody asks for another one.
 
-    `MAASNB_LANG` names it (`zh`, `zh_CN`); `auto` is that of the system. Without the variable it is
-    English, whatever the system speaks: a notebook's saved outputs then do not depend on who runs
-    it.
+    `MAASNB_LANG` names it (`zh`, `zh_CN`); `auto` is that of the system. Without the variable a
+    page of JupyterLab is told things in its own language, and the rest is English, whatever the
+    system speaks: a notebook's saved outputs then do not depend on who runs it.
     """
-    wanted = os.environ.get(LANGUAGE_VARIABLE, "")
+    wanted = os.environ.get(LANGUAGE_VARIABLE, "") or _page.get()
     if wanted == "auto":
         wanted = next(filter(None, map(os.environ.get, _OF_THE_SYSTEM)), "")
     name = re.split(r"[-_.@]", wanted.strip().lower())[0]
     return name if name in LANGUAGES else "en"
+
+
+@contextlib.contextmanager
+def speaking(page: object) -> Iterator[None]:
+    """Have texts shown in a page's language where the environment names none.
+
+    Args:
+        page: a language tag, as `zh-CN`; what is none means English.
+    """
+    token = _page.set(page if isinstance(page, str) else "")
+    try:
+        yield
+    finally:
+        _page.reset(token)
 
 
 def translated(text: str) -> str:

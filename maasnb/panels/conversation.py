@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from maasnb.language.translating import translated
+from maasnb.language.translating import speaking, translated
 from maasnb.panels import commands, details
 from maasnb.panels.feed import Feed, Frame
 from maasnb.panels.publication import Publication
@@ -56,10 +56,11 @@ class Conversation:
         self.feed = feed
         self.pages: dict[str, object] = {}
         self.free = False
-        self._tell = tell
+        self._tell_pages = tell
+        self._language: object = ""
         self._on_hello = on_hello
         self._model = model
-        self._publication = Publication(feed.run, tell)
+        self._publication = Publication(feed.run, self._tell)
         self._leave: Callable[[], None] | None = None
 
     def end(self) -> None:
@@ -76,15 +77,16 @@ class Conversation:
             self.free = True
             self._tell(self._front_end())
         self.free = self.free or free
-        try:
-            self._do(message if isinstance(message, Mapping) else {})
-        except Exception as error:  # noqa: BLE001 - printed here, it would land in any cell
-            self._answer(f"The kernel could not do this: {error!r}", good=False)
+        with speaking(self._language):
+            try:
+                self._do(message if isinstance(message, Mapping) else {})
+            except Exception as error:  # noqa: BLE001 - printed here, it would land in any cell
+                self._answer(f"The kernel could not do this: {error!r}", good=False)
 
     def _do(self, said: Mapping[str, Any]) -> None:
         kind = said.get("type")
         if kind == "hello" and said.get("protocol") == PROTOCOL:
-            self._greet(str(said.get("page")), said.get("request"))
+            self._greet(str(said.get("page")), said.get("request"), said.get("language"))
         elif kind == "detail":
             first, last = said.get("first"), said.get("last")
             if isinstance(first, int) and isinstance(last, int):
@@ -99,18 +101,25 @@ class Conversation:
         else:
             self._answer("This page is older or newer than the kernel: load it again.", good=False)
 
-    def _greet(self, page: str, request: object) -> None:
+    def _greet(self, page: str, request: object, language: object) -> None:
         """Answer a page; one that asked more than once, because it had to wait, only once."""
         if self.pages.get(page) == request:
             return
         self.pages[page] = request
+        self._language = language
         if self._leave is None:
             self._leave = self.feed.connect(self._tell)
         self.feed.tell_all()
         self._tell(self._front_end())
         self._publication.tell_again()
         if self._on_hello is not None:
-            self._on_hello()
+            with speaking(""):  # what it puts into the notebook is the same for every page
+                self._on_hello()
+
+    def _tell(self, frame: Frame) -> None:
+        """Send a frame, with the words of the run in the language of the page that came last."""
+        with speaking(self._language):
+            self._tell_pages(_translated(frame))
 
     def _front_end(self) -> Frame:
         content = {"type": "front end", "free": self.free, "model": self._model}
@@ -118,6 +127,17 @@ class Conversation:
 
     def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
         self._tell(Frame(content={"type": "answer", "words": translated(words), "good": good}))
+
+
+def _translated(frame: Frame) -> Frame:
+    """Return a feed's frame with its sentences translated; a record keeps them in English."""
+    content = dict(frame.content)
+    reason = content.get("now", {}).get("reason")
+    if reason:
+        content["now"] = {**content["now"], "reason": translated(reason)}
+    if content.get("warnings"):
+        content["warnings"] = [[step, translated(words)] for step, words in content["warnings"]]
+    return Frame(content=content, buffers=frame.buffers)
 
 
 def keep_replies_off_the_main_thread(comm: Any) -> None:  # noqa: ANN401 - of ipykernel

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from maasnb.errors import MaasError, OptionError
 from maasnb.events import Ended, Event
+from maasnb.language.translating import speaking, translated
 from maasnb.panels import commands
 from maasnb.panels.conversation import Conversation, keep_replies_off_the_main_thread
 from maasnb.panels.feed import Frame
@@ -59,13 +60,16 @@ class Sidebar:
         """
         self._names = names
         self._send = send
-        self._runs: dict[str, None] = {}  # the names of this kernel's runs, the oldest first
+        self._runs: dict[str, int] = {}  # this kernel's runs, the oldest first, and their cells
+        self._cell = 0
+        self._in_cell: set[str] = set()  # the runs that ended before their own cell did
         self._alarms: dict[str, str] = {}
         self._workspace = Workspace()
         self._endpoints = EndpointWatch(
             lambda: endpoints_in(names), lambda: self._touch("", "endpoints")
         )
         self._conversations: dict[str, Conversation] = {}
+        self._language: object = ""  # of the page that said hello last
         self._number = 0
         self._changed: set[str] = set()
         self._parts: set[str] = set()
@@ -79,17 +83,21 @@ class Sidebar:
     def watch(self, run: Run) -> None:
         """Take note of a run that starts."""
         self._runs.pop(run.name, None)
-        self._runs[run.name] = None
+        self._runs[run.name] = self._cell
+        self._in_cell.discard(run.name)
         run.subscribe(self.take)
         self._touch(run.name)
 
     def take(self, event: Event, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
         """Take note of an event; called in the training thread."""
+        if isinstance(event, Ended) and self._runs.get(run.name) == self._cell:
+            self._in_cell.add(run.name)
         if isinstance(event, Ended) or run.name not in self._changed:
             self._touch(run.name)
 
     def cell_ended(self, *_: object) -> None:
         """Take note that variables may have changed; registered for `post_run_cell`."""
+        self._cell += 1
         self._endpoints.ask()
         self._touch("", "models", "memory")
 
@@ -112,8 +120,12 @@ class Sidebar:
 
     def hear(self, said: object) -> None:
         """Take what a page says; what cannot be understood or done is answered in words."""
+        with speaking(self._language):
+            self._tried(self._do, said if isinstance(said, Mapping) else {})
+
+    def _tried(self, do: Callable[[Mapping[str, Any]], None], said: Mapping[str, Any]) -> None:
         try:
-            self._do(said if isinstance(said, Mapping) else {})
+            do(said)
         except MaasError as error:
             self._answer(str(error), good=False)
         except Exception as error:  # noqa: BLE001 - printed here, it would land in any cell
@@ -141,6 +153,7 @@ class Sidebar:
         if said.get("protocol") != PROTOCOL:
             self._send(Frame(content={"type": "refusal", "protocol": PROTOCOL, "version": VERSION}))
             return
+        self._language = said.get("language")
         self._touch("", "all")
         with self._lock:
             if self._thread is None:
@@ -151,16 +164,10 @@ class Sidebar:
         self._endpoints.look(said.get("shown") is True)
 
     def _aside(self, ask: Callable[[Mapping[str, Any]], None], said: Mapping[str, Any]) -> None:
-        def work() -> None:
-            try:
-                ask(said)
-            except MaasError as error:
-                self._answer(str(error), good=False)
-            except Exception as error:  # noqa: BLE001 - no thread ends in silence
-                self._answer(f"The kernel could not do this: {error!r}", good=False)
-
         asking = contextvars.copy_context()
-        threading.Thread(target=asking.run, args=(work,), name="maasnb asked", daemon=True).start()
+        threading.Thread(
+            target=asking.run, args=(self._tried, ask, said), name="maasnb asked", daemon=True
+        ).start()
 
     def _endpoint(self, said: Mapping[str, Any]) -> None:
         variable, version = str(said.get("variable")), said.get("version")
@@ -213,7 +220,7 @@ class Sidebar:
         conversation.hear(content)
 
     def _answer(self, words: str, good: bool) -> None:  # noqa: FBT001 - the form of an answer
-        self._send(Frame(content={"type": "answer", "words": words, "good": good}))
+        self._send(Frame(content={"type": "answer", "words": translated(words), "good": good}))
 
     # What is told, in the thread that sends.
 
@@ -223,10 +230,11 @@ class Sidebar:
             self._ready.clear()
             if self._over.is_set():
                 return
-            try:
-                self._push()
-            except Exception as error:  # noqa: BLE001 - a sidebar must not end in silence
-                self._answer(f"The sidebar could not be filled: {error!r}", good=False)
+            with speaking(self._language):
+                try:
+                    self._push()
+                except Exception as error:  # noqa: BLE001 - a sidebar must not end in silence
+                    self._answer(f"The sidebar could not be filled: {error!r}", good=False)
             self._over.wait(INTERVAL_S)
 
     def _push(self) -> None:
@@ -278,7 +286,9 @@ class Sidebar:
                 self._runs.pop(name, None)
                 self._touch("", "all")
                 continue
-            rows.append({**run_row(run), "alarm": self._alarm(run)})
+            row = run_row(run)
+            words = {"reason": translated(row["reason"]), "alarm": translated(self._alarm(run))}
+            rows.append({**row, **words, "in_cell": name in self._in_cell})
         return rows
 
     def _alarm(self, run: Run) -> str:

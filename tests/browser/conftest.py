@@ -1,6 +1,7 @@
 """One JupyterLab and one Chromium for all tests of this folder; each test has a page of its own.
 
-They end with the folder, because Playwright keeps an event loop running that others would meet.
+The browser ends with the folder, because Playwright keeps an event loop running that others would
+meet; the servers stay for whichever file of this folder comes later.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """Start JupyterLab."""
     server = Server(tmp_path_factory.mktemp("lab"), "jupyterlab")
@@ -42,7 +43,7 @@ def lab(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def classic(tmp_path_factory):
     """Start Notebook 7."""
     server = Server(tmp_path_factory.mktemp("notebook"), "notebook")

@@ -103,6 +103,28 @@ class Server:
                 self.process.wait(0.1)
         raise AssertionError((self.folder / "server.log").read_text())
 
+    def add_kernel(self, script: str, language: str = "python") -> str:
+        """Have Jupyter offer a kernel that a script of this folder runs; return its name."""
+        name = Path(script).stem
+        runs = str(Path(__file__).parent / script)
+        spec = {
+            "argv": [sys.executable, runs, "-f", "{connection_file}"],
+            "display_name": name, "language": language,
+        }  # fmt: skip
+        place = self.folder / "jupyter" / "kernels" / name
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "kernel.json").write_text(json.dumps(spec))
+        return name
+
+    @contextlib.contextmanager
+    def set(self, plugin: str, **values: object):
+        """Have a setting for the pages that are opened meanwhile."""
+        path = self.folder / "settings" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+        yield
+        path.unlink()
+
     def stop(self):
         """End the server; it ends its kernels."""
         self.process.terminate()
@@ -206,6 +228,10 @@ class Notebook:
     def running(self, cell: int):
         """Say whether a cell is running, by its prompt."""
         return "*" in self.page.locator(".jp-CodeCell .jp-InputPrompt").nth(cell).inner_text()
+
+    def interrupt(self):
+        """Do what the stop button of the toolbar does."""
+        self.command("notebook:interrupt-kernel")
 
     def end(self):
         """End the notebook's kernel, whatever it is doing."""

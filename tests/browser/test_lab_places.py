@@ -74,6 +74,24 @@ def test_a_shortcut_opens_the_sidebar(opened):
     page.locator("#maasnb-sidebar").wait_for()
 
 
+def test_a_shortcut_that_was_changed_in_the_settings_is_the_one_that_works(browser, lab):
+    shown = {"command": "maasnb:show", "selector": "body"}
+    changed = [
+        {**shown, "keys": ["Accel Alt M"], "disabled": True},
+        {**shown, "keys": ["Accel Alt K"]},
+    ]
+    settings = lab.set("@jupyterlab/shortcuts-extension/shortcuts", shortcuts=changed)
+    with settings, new_page(browser) as page:
+        page.goto(f"{lab.url}/lab?reset")
+        page.wait_for_selector(".jp-Launcher")
+        page.evaluate("() => window.jupyterapp.restored")
+        side = page.locator("#maasnb-sidebar")
+        page.keyboard.press("Control+Alt+m")
+        assert not side.is_visible()
+        page.keyboard.press("Control+Alt+k")
+        side.wait_for()
+
+
 def test_the_toolbars_button_is_only_there_where_maasnb_is_loaded(opened, browser, lab):
     opened.page.locator(".maasnb-toolbar").wait_for()
     with new_page(browser) as page:

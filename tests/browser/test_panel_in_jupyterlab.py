@@ -2,6 +2,7 @@
 
 import re
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -169,30 +170,26 @@ def test_after_a_page_is_loaded_again_while_its_cell_blocks_the_panel_is_back_wi
     opened.panel.locator("table tbody tr").nth(1).wait_for()
 
 
-def test_a_paused_run_is_published_by_the_keyboard(notebook):
-    opened = notebook(PREPARE, LONG)
-    opened.run(0)
-    opened.start(1)
-    opened.wait_for_step(200)
-    opened.panel.get_by_text("Publish", exact=True).first.focus()
-    opened.page.keyboard.press("Enter")
-    opened.panel.get_by_text("Pause or stop the run, then publish").wait_for()
-    opened.press("Pause")
-    opened.status("paused")
-    name = opened.panel.get_by_label("name", exact=True)
+def test_a_paused_run_is_published_by_the_keyboard(training):
+    training.panel.get_by_text("Publish", exact=True).first.focus()
+    training.page.keyboard.press("Enter")
+    training.panel.get_by_text("Pause or stop the run, then publish").wait_for()
+    training.press("Pause")
+    training.status("paused")
+    name = training.panel.get_by_label("name", exact=True)
     assert name.input_value() == "digits"
     name.fill("from-the-panel")
     name.press("Enter")
-    opened.panel.get_by_text("Version 1 of from-the-panel answers.").wait_for()
-    assert opened.running(1)
-    shown = opened.panel.locator(".mb-published").inner_text()
+    training.panel.get_by_text("Version 1 of from-the-panel answers.").wait_for()
+    assert training.running(1)
+    shown = training.panel.locator(".mb-published").inner_text()
     assert "/v2/models/from-the-panel/versions/1/infer" in shown
     assert "curl -sS http://127.0.0.1:" in shown
     name.fill("no/name")
     name.press("Enter")
-    opened.panel.locator(".mb-answer.mb-bad", has_text="no/name").wait_for()
-    opened.stop()
-    said = opened.ask("print(mb.connect('from-the-panel').predict(digits.test.x[:2]).shape)")
+    training.panel.locator(".mb-answer.mb-bad", has_text="no/name").wait_for()
+    training.stop()
+    said = training.ask("print(mb.connect('from-the-panel').predict(digits.test.x[:2]).shape)")
     assert said == "(2, 10)"
 
 
@@ -257,21 +254,44 @@ def test_a_notebook_that_was_saved_mid_run_shows_a_picture_without_its_kernel(no
     assert "Error displaying widget" not in opened.page.inner_text("body")
 
 
-def test_the_panel_of_a_finished_run_is_shown_again(notebook):
-    opened = notebook(PREPARE, "%maas train net digits --epochs 5", "%maas panel digits-torch")
-    opened.run(0)
-    opened.run(1)
-    name = opened.ask("print(run.name)")
-    opened.ask("del run")
-    opened.page.evaluate(
-        "(name) => window.jupyterapp.shell.currentWidget.content.widgets[2].model"
-        ".sharedModel.setSource(`%maas panel ${name}`)",
-        name,
+def test_a_notebook_from_somebody_else_shows_pictures_and_words_without_being_trusted(notebook):
+    opened = notebook(
+        PREPARE, "%maas train net digits --epochs 5", "%maas inspect net summary", LONG
     )
-    opened.run(2)
+    for cell in (0, 1, 2):
+        opened.run(cell)
+    opened.start(3)
+    opened.wait_for_step(50)
+    saved = opened.save()
+    opened.end()
+    saved.cells[0].source = f"# by somebody else\n{PREPARE}"  # so it has nobody's signature
+    nbformat.write(saved, opened.path)
+    opened.page.goto("about:blank")
+    opened.open()
+    trusted = "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.trusted"
+    assert opened.page.evaluate(trusted) is False
+    opened.picture.wait_for()
+    page = opened.page
+    page.get_by_text("to see it again: %maas panel digits-torch").wait_for()
+    page.get_by_role("cell", name="Dense(32, relu)").first.wait_for()
+    assert "Error displaying widget" not in page.inner_text("body")
+    assert "Loading widget" not in page.inner_text("body")
+    opened.command("maasnb:show")
+    side = page.locator("#maasnb-sidebar")
+    expect(side).to_contain_text("maasnb is not loaded in this kernel.")
+    opened.run(0)
+    expect(side).to_contain_text("2,410 parameters")
+
+
+def test_the_panel_of_a_finished_run_is_shown_again(opened):
+    opened.page.bring_to_front()
+    opened.run_source("%maas train net digits --epochs 5 --name again;\ndel run")
+    opened.run_source("%maas panel again")
     opened.status("finished")
     assert opened.step() == 225
     expect(opened.panel.get_by_role("button", name="Stop")).to_be_disabled()
+    opened.command("notebook:delete-cell")
+    expect(opened.panel).to_have_count(0)
 
 
 def test_the_panel_follows_the_theme(training):
@@ -286,21 +306,17 @@ def test_the_panel_follows_the_theme(training):
     training.page.wait_for_selector(".maasnb-panel:not(.mb-dark)")
 
 
-def test_zooming_in_brings_detail_from_the_kernel(notebook):
-    opened = notebook(PREPARE, LONG)
-    opened.run(0)
-    opened.start(1)
-    opened.wait_for_step(1200)
-    opened.press("Pause")
-    opened.status("paused")
-    chart = opened.panel.locator(".mb-chart").first
+def test_zooming_in_brings_detail_from_the_kernel(training):
+    training.wait_for_step(1200)
+    training.press("Pause")
+    training.status("paused")
+    chart = training.panel.locator(".mb-chart").first
     chart.focus()
     for _ in range(3):
-        opened.page.keyboard.press("+")
-    opened.panel.get_by_role("button", name="Show all").wait_for()
-    opened.page.keyboard.press("0")
-    opened.panel.get_by_role("button", name="Show all").wait_for(state="hidden")
-    opened.stop()
+        training.page.keyboard.press("+")
+    training.panel.get_by_role("button", name="Show all").wait_for()
+    training.page.keyboard.press("0")
+    training.panel.get_by_role("button", name="Show all").wait_for(state="hidden")
 
 
 CONTRASTS = """

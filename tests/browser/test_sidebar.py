@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import new_page
-from tests.browser.jupyter import ROOT, Notebook
+from tests.browser.jupyter import Notebook
 
 PREPARE = (
     "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
@@ -61,7 +61,7 @@ def side(first):
     first.page.bring_to_front()
     side = Side(first).says("net")
     yield side
-    first.command("notebook:interrupt-kernel")
+    first.interrupt()
     first.ask("[each.stop() for each in globals().values() if isinstance(each, mb.Run)]")
 
 
@@ -101,12 +101,12 @@ def test_a_page_that_is_loaded_again_in_the_midst_of_a_cell_sees_the_run(first, 
     again.run(name).wait_for()
     again.goes_on(name)
     again.press("Stop")  # is heard at the latest when the cell has ended
-    first.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    first.interrupt()
     again.is_at(name, "stopped")
     again.says("net")
 
 
-def test_a_restarted_kernel_has_nothing_and_says_what_to_do(browser, lab):
+def test_a_kernel_that_was_restarted_or_changed_has_nothing_and_says_what_to_do(browser, lab):
     with new_page(browser) as page:
         notebook = Notebook(page, lab, "restarted").write(PREPARE, "").open()
         side = Side(notebook).says("maasnb is not loaded in this kernel.")
@@ -122,6 +122,21 @@ def test_a_restarted_kernel_has_nothing_and_says_what_to_do(browser, lab):
         expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("%load_ext")
         notebook.command("notebook:run-cell")
         side.says("No model yet in this kernel")
+        notebook.run(0)
+        side.says("net")
+        page.evaluate(
+            "(name) => window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({ name })",
+            lab.add_kernel("echo.py", "echo"),
+        )
+        side.says("This notebook's kernel speaks echo; maasnb needs Python.")
+        expect(side.element.locator(".maasnb-model")).to_have_count(0)
+        page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext"
+            ".changeKernel({ name: 'python3' })"
+        )
+        side.says("restarted · Python").says("maasnb is not loaded in this kernel.")
+        notebook.run(0)
+        side.says("2,410 parameters")
         notebook.end()
 
 
@@ -206,32 +221,44 @@ def test_a_run_opens_as_its_panel_and_is_steered_there(first, side):
     first.command("application:close")
 
 
-@pytest.mark.parametrize(
-    ("protocol", "words"),
-    [(0, "is older than this sidebar. Type: %pip install -U maasnb"),
-     (2, "is newer than this sidebar. Upgrade maasnb where Jupyter runs")],
-    ids=["an older kernel", "a newer kernel"],
-)  # fmt: skip
-def test_both_sides_say_what_to_upgrade(notebook, protocol, words):
-    opened = notebook(
-        f"import maasnb.panels.sidebar as it\nit.PROTOCOL = {protocol}\n%load_ext maasnb"
-    )
+def test_both_sides_say_what_to_upgrade(notebook):
+    cell = "import maasnb.panels.sidebar as it\nit.PROTOCOL = {}\n%load_ext maasnb"
+    opened = notebook(cell.format(0), cell.format(2))
     side = Side(opened)
     opened.run(0)
-    side.says(words)
+    side.says("is older than this sidebar. Type: %pip install -U maasnb")
+    opened.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    side.says("maasnb is not loaded in this kernel.")
+    opened.run(1)
+    side.says("is newer than this sidebar. Upgrade maasnb where Jupyter runs")
 
 
-def test_a_kernel_of_another_language_is_named(browser, lab):
-    spec = {
-        "argv": ["python", str(ROOT / "tests/browser/echo.py"), "-f", "{connection_file}"],
-        "display_name": "Echo", "language": "echo",
-    }  # fmt: skip
-    place = lab.folder / "jupyter" / "kernels" / "echo"
-    place.mkdir(parents=True)
-    (place / "kernel.json").write_text(json.dumps(spec))
+def test_a_kernel_without_subshells_shows_its_runs_and_answers_between_cells(browser, lab):
+    kernel = lab.add_kernel("without_subshells.py")
     with new_page(browser) as page:
-        notebook = Notebook(page, lab, "echoing", kernel="echo").write("hello").open()
-        Side(notebook).says("This notebook's kernel speaks echo; maasnb needs Python.")
+        notebook = Notebook(page, lab, "old", kernel=kernel).write(PREPARE, LONG).open()
+        side = Side(notebook)
+        notebook.run(0)
+        side.says("This kernel answers only between cells. Upgrade ipykernel to 7.1 or newer")
+        notebook.start(1)
+        name = name_of(notebook, side)
+        side.goes_on(name)
+        side.press("Pause")
+        line = page.locator(".jp-OutputArea-output")
+        expect(line).to_contain_text("(no panel answered: train with --bg")
+        side.is_at(name, "running")  # it has not heard of the pause
+        notebook.interrupt()
+        side.is_at(name, "stopped")
+        side.says("has ended (stopped)").says("This kernel answers only between cells")
+        notebook.run_source("bg = mb.train(net, digits, epochs=10**6, name='aside', wait=False)")
+        notebook.panel.get_by_text("Here buttons answer only while no cell runs.").wait_for()
+        notebook.press("Pause")
+        notebook.status("paused")
+        side.press("Stop")
+        notebook.picture.last.wait_for()
+        assert notebook.ask("print(bg.wait().status)") == "stopped"
         notebook.end()
 
 

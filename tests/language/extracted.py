@@ -31,6 +31,7 @@ SHOWN = (
     "monitoring.py",
     "panels/commands.py",
     "panels/comparisons.py",
+    "panels/conversation.py",
     "panels/diagnoses.py",
     "panels/drawing.py",
     "panels/evaluations.py",
@@ -39,6 +40,7 @@ SHOWN = (
     "panels/pictures.py",
     "panels/progress.py",
     "panels/publication.py",
+    "panels/sidebar.py",
     "panels/twins.py",
     "records/listing.py",
     "saving.py",
@@ -80,11 +82,14 @@ NO_WORDS = {
     "argument ",
     "center left",
     "curl -sS {}",
+    "front end",
     "expected one argument",
     "lower right",
     "lr={}",
+    "maasnb asked",
     "maasnb fork",
     "maasnb publish",
+    "maasnb sidebar",
     "ms",
     "place NAME",
     "place {}",
@@ -93,6 +98,7 @@ NO_WORDS = {
     ", step ",
     "{} GB",
     "{} GiB",
+    "{}.__init__() ",
     "{} kB",
     *CHINESE_FONTS,
     *(f"p{part} ms" for part in (50, 95, 99)),
@@ -195,11 +201,15 @@ def is_label(text: str) -> bool:
 
 
 def messages(path: Path) -> Iterator[str]:
-    """Yield the messages of a file's errors, and what its unknown names are taken for."""
+    """Yield a file's errors, warnings and reasons to stop, and what its unknown names are."""
     tree = without_docstrings(ast.parse(path.read_text(encoding="utf-8")))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "message":
+        if isinstance(node, ast.Assign) and _told(node.targets[-1]):
             yield from filter(is_words, strings(node.value))
+        elif isinstance(node, ast.FunctionDef) and _told(node.args.args[-1:]):
+            yield from (text for each in node.args.defaults for text in strings(each))
+        elif getattr(getattr(node, "func", None), "attr", "") == "_warn":
+            yield from filter(is_words, strings(node))
         elif isinstance(node, ast.Call):
             called = getattr(node.func, "id", "")
             if called.endswith("Error"):
@@ -210,6 +220,13 @@ def messages(path: Path) -> Iterator[str]:
                 kind, hint = node.args[:1], node.args[3:]
                 yield from filter(is_label, (text for each in kind for text in strings(each)))
                 yield from filter(is_words, (text for each in hint for text in strings(each)))
+
+
+def _told(target: ast.AST | list[ast.arg]) -> bool:
+    """Say whether what is assigned, or the last argument's default, is told to a person."""
+    node = target[0] if isinstance(target, list) and target else target
+    names = (getattr(node, name, "") for name in ("id", "attr", "arg"))
+    return any(name in ("message", "reason", "stop_reason") for name in names)
 
 
 def help_texts() -> Iterator[str]:

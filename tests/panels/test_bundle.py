@@ -48,7 +48,9 @@ def test_the_bundles_were_built_from_these_sources():
 
 
 def test_a_stale_bundle_fails_make_check():
-    (recipe,) = re.findall(r"^check: install.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    (recipe,) = re.findall(
+        r"^check: install.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M
+    )
     assert "from tests.panels.test_bundle import stale" in recipe
 
 

@@ -106,6 +106,29 @@ def test_an_event_is_told_as_the_row_of_its_run_alone(page, watched):
     assert "models" not in told
 
 
+def test_a_page_is_told_sentences_in_its_language_and_the_record_keeps_english(page, watched):
+    page.sidebar.watch(watched.run)
+    page.say(type="hello", protocol=PROTOCOL, language="zh-CN")
+    page.told("all")
+    watched.run.status = "stopped"
+    watched.happens(Ended(step=1, time=0.0, status="stopped", reason="stopped by hand"))
+    (row,) = page.told("part", lambda told: told["runs"])["runs"]
+    assert (row["status"], row["reason"]) == ("stopped", "手动停止")
+    assert watched.feed.ended.reason == "stopped by hand"
+    page.say(type="dance")
+    assert page.told("answer")["words"] == "这个页面比内核旧或新：请重新加载页面。"
+
+
+def test_a_run_that_ended_in_its_own_cell_is_told_from_one_in_the_background(page, watched):
+    for late in (False, True):
+        page.sidebar.watch(watched.run)
+        if late:
+            page.sidebar.cell_ended()
+        watched.happens(Ended(step=1, time=0.0, status="stopped", reason=""))
+        (row,) = page.hello()["runs"]
+        assert row["in_cell"] is not late
+
+
 def test_many_events_between_two_frames_become_one(page, watched):
     page.sidebar.watch(watched.run)
     page.hello()

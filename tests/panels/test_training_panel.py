@@ -39,6 +39,18 @@ def test_a_request_that_was_repeated_while_it_waited_is_answered_once(panel):
     assert len(panel.told) == 4
 
 
+def test_a_page_is_told_sentences_in_its_language_unless_the_kernel_has_been_told_another(
+    panel, monkeypatch
+):
+    panel.watched.end("stopped", "stopped by hand")
+    monkeypatch.delenv("MAASNB_LANG", raising=False)
+    say(panel, type="hello", protocol=PROTOCOL, page="a", request=1, language="zh")
+    assert panel.told[0]["now"]["reason"] == "手动停止"
+    assert say(panel, type="dance")[-1]["words"].startswith("这个页面")
+    monkeypatch.setenv("MAASNB_LANG", "en")
+    assert say(panel, type="dance")[-1]["words"].startswith("This page")
+
+
 def test_two_pages_are_counted(panel):
     hello(panel, "a")
     hello(panel, "b")

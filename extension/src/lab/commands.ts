@@ -4,6 +4,7 @@ import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { Notification } from "@jupyterlab/apputils";
 import { NotebookActions } from "@jupyterlab/notebook";
 import type { LabIcon } from "@jupyterlab/ui-components";
+import type { Widget } from "@lumino/widgets";
 
 import { newNotebook, sourceOf, type Template } from "./cells";
 import type { Link } from "./link";
@@ -28,7 +29,7 @@ export const COMMANDS = {
 } as const;
 
 export class Actions {
-  constructor(private app: JupyterFrontEnd, private notebooks: Notebooks) {}
+  constructor(private app: JupyterFrontEnd, private notebooks: Notebooks, private icon: LabIcon) {}
 
   show(): void {
     this.app.shell.activateById(SIDEBAR);
@@ -108,8 +109,9 @@ export class Actions {
     await this.app.commands.execute("notebook:run-cell");
   }
 
-  private add(tab: import("@lumino/widgets").Widget): void {
+  private add(tab: Widget): void {
     const { shell } = this.app;
+    tab.title.icon = this.icon;
     if (![...shell.widgets("main")].some((each) => each.id === tab.id)) shell.add(tab, "main", { mode: "split-right" });
     else tab.dispose();
     shell.activateById(tab.id);

@@ -43,7 +43,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     document.head.append(h("style", {}, style));
     const icon = new LabIcon({ name: "maasnb:logo", svgstr: iconText });
     const notebooks = new Notebooks(tracker);
-    const actions = new Actions(app, notebooks);
+    const actions = new Actions(app, notebooks, icon);
     register(app, notebooks, actions, icon);
 
     const sidebar = new Sidebar(notebooks, {
@@ -68,9 +68,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
     showRecords(app, icon);
 
     const notices = new Notices(notebooks, actions);
-    if (settings) translateSettings(settings);
     void settings?.load(ID).then((loaded) => {
       const take = (): void => {
+        translateSettings(loaded); // what is saved is fetched again
         notices.on = loaded.get("notifications").composite !== false;
       };
       loaded.changed.connect(take);
@@ -79,17 +79,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-/** Have the settings' own words in the language of the page: Jupyter translates those of its language packs alone. */
-function translateSettings(settings: ISettingRegistry): void {
-  const title = trans.__("Notifications");
-  const description = trans.__("Tell when a run in the background ends or fails, or when something is seriously wrong with it; at most three in half a minute.");
-  settings.transform(ID, {
-    fetch: (loaded) => {
-      const { properties } = loaded.schema;
-      const notifications = { ...properties?.["notifications"], title, description };
-      return { ...loaded, schema: { ...loaded.schema, properties: { ...properties, notifications } } } as typeof loaded;
-    },
-  });
+/** Put the settings' own words into the language of the page: Jupyter translates those of its language packs alone. */
+function translateSettings({ schema }: ISettingRegistry.ISettings): void {
+  schema.description = trans.__("Runs, models and endpoints of the notebook in front.");
+  const notifications = schema.properties?.["notifications"];
+  if (!notifications) return;
+  notifications.title = trans.__("Notifications");
+  notifications.description = trans.__("Tell when a run in the background ends or fails, or when something is seriously wrong with it; at most three in half a minute.");
 }
 
 /** Have `run.json` opened as the panel of its run. */

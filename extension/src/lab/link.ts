@@ -32,7 +32,7 @@ export class Link {
     this.open();
     void kernel.info.then((info) => {
       this.state.language = info.language_info.name;
-      this.state.free = kernel.supportsSubshells;
+      this.state.waits = kernel.supportsSubshells ? (kernel.commsOverSubshells === "disabled" ? "settings" : null) : "kernel";
       if (info.language_info.name !== "python") this.change(() => this.state.clear("foreign"));
       else void this.probe();
     });
@@ -184,7 +184,7 @@ export class Link {
   /** Ask for everything, again until there is an answer: a first message may wait for a cell's end. */
   private repeat(wait: number): void {
     if (!this.greeting || this.kernel.isDisposed) return;
-    this.say({ type: "hello", protocol: PROTOCOL, shown: this.shown });
+    this.say({ type: "hello", protocol: PROTOCOL, shown: this.shown, language: document.documentElement.lang });
     clearTimeout(this.timer);
     if (wait <= LAST_WAIT_MS) this.timer = setTimeout(() => this.repeat(2 * wait), wait);
     else this.greeting = false;

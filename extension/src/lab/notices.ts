@@ -1,5 +1,6 @@
 /** Which changes of a run a person is told of, and how often at the most. */
 
+import { short } from "../panel/format";
 import type { RunRow } from "./state";
 import { trans } from "./words";
 
@@ -18,7 +19,7 @@ export function noticesOf(before: RunRow | undefined, now: RunRow): Notice[] {
   const found: Notice[] = [];
   if (!before || !now.here) return found;
   if (!ENDED.has(before.status) && ENDED.has(now.status)) {
-    const best = now.best?.[1] === null || !now.best ? "" : ` ${now.best[0]} ${now.best[1]}`;
+    const best = now.best ? ` ${now.best[0]} ${short(now.best[1])}` : "";
     if (now.status === "finished") found.push({ run: now.name, words: trans.__("The run %1 has finished.%2", now.name, best), kind: "success" });
     else if (now.status === "stopped") found.push({ run: now.name, words: trans.__("The run %1 was stopped.", now.name), kind: "info" });
     else found.push({ run: now.name, words: trans.__("The run %1 failed: %2", now.name, now.reason || now.status), kind: "error" });

@@ -79,12 +79,12 @@ export class Notices {
     }
     const known = this.before.get(link);
     this.before.set(link, new Map(link.state.runs.map((row) => [row.name, row])));
-    // A run of the cell that is running in front of the person needs no notice.
-    const seen = link.kernel.status === "busy" && link === this.notebooks.current && document.visibilityState === "visible";
+    const inFront = link === this.notebooks.current && document.visibilityState === "visible";
     if (!known || !this.on) return;
     for (const row of link.state.runs) {
       for (const notice of noticesOf(known.get(row.name), row)) {
-        if (seen && notice.kind !== "error" && notice.kind !== "warning") continue;
+        // What ended in its own cell, in front of the person, needs no notice.
+        if (inFront && row.in_cell && notice.kind !== "error" && notice.kind !== "warning") continue;
         this.show(link, notice);
       }
     }

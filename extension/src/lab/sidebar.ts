@@ -136,10 +136,11 @@ export class Sidebar extends Widget {
   }
 
   private updateTold(state: State | null): void {
-    const words = state ? hindrance(state) || (state.answer?.words ?? "") : "";
+    const hindered = state ? hindrance(state) : "";
+    const words = hindered || [state?.answer?.words, state && waiting(state)].filter(Boolean).join("\n");
     this.told.hidden = !words;
     setText(this.told, words);
-    this.told.classList.toggle("maasnb-bad", Boolean(state && (hindrance(state) || state.answer?.good === false)));
+    this.told.classList.toggle("maasnb-bad", Boolean(hindered) || state?.answer?.good === false);
   }
 
   private updateEmpty(state: State | null): void {
@@ -213,9 +214,13 @@ export function hindrance(state: State): string {
       ? trans.__("The kernel's maasnb %1 is older than this sidebar. Type: %pip install -U maasnb and restart the kernel.", version)
       : trans.__("The kernel's maasnb %1 is newer than this sidebar. Upgrade maasnb where Jupyter runs, then load this page again.", version);
   }
-  if (state.mode === "dead") return trans.__("The kernel has ended.");
-  if (state.mode === "live" && !state.free) {
-    return trans.__("This kernel answers only between cells. Upgrade ipykernel to 7.1 or newer, or train with --bg.");
-  }
-  return "";
+  return state.mode === "dead" ? trans.__("The kernel has ended.") : "";
+}
+
+/** Return why buttons wait while a cell runs, in words; empty where they do not. */
+export function waiting(state: State): string {
+  if (state.mode !== "live" || !state.waits) return "";
+  return state.waits === "kernel"
+    ? trans.__("This kernel answers only between cells. Upgrade ipykernel to 7.1 or newer, or train with --bg.")
+    : trans.__("Buttons wait for a running cell: in the settings, under Kernels, comms over subshells are disabled.");
 }

@@ -17,6 +17,8 @@ export interface RunRow {
   /** Whether it is a run of this kernel, which can be steered. */
   here: boolean;
   reason: string;
+  /** Whether it ended while its own cell was running. */
+  in_cell?: boolean;
   /** What is seriously wrong with it, in words; empty where nothing is known to be. */
   alarm?: string;
 }
@@ -97,8 +99,8 @@ export class State {
   language = "";
   /** The protocol and version of a maasnb that cannot be spoken to. */
   refusal: { protocol: number; version: string } | null = null;
-  /** Whether the kernel answers while a cell runs. */
-  free = true;
+  /** Why what is asked waits for a running cell: this kernel has no subshells, or Jupyter is set to use none. */
+  waits: "kernel" | "settings" | null = null;
   version = "";
   workspace = "";
   runs: RunRow[] = [];
@@ -112,8 +114,8 @@ export class State {
 
   /** Forget everything: the kernel is another one now. */
   clear(mode: Mode): void {
-    const { language, free } = this;
-    Object.assign(this, new State(), { mode, language, free });
+    const { language, waits } = this;
+    Object.assign(this, new State(), { mode, language, waits });
   }
 
   /** Take a frame; return false where something was missed, so that everything must be asked for. */

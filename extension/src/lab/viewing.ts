@@ -2,15 +2,20 @@
 
 import plotStyle from "uplot/dist/uPlot.min.css";
 
+import { languageOf, speak } from "../language/translating";
 import { Chart } from "../panel/chart";
 import { h, table } from "../panel/dom";
 import { duration, short, whole } from "../panel/format";
 import panelStyle from "../panel/panel.css";
+import { keyOf } from "../panel/sections";
 import { Store } from "../panel/store";
 import { DASHES, isDark, onTheme } from "../panel/theme";
 import { View } from "../panel/view";
 
 export { Store, View };
+
+// This file has texts of its own, of the panel; JupyterLab notes its language there.
+speak(languageOf(document.documentElement.lang));
 
 document.head.append(h("style", {}, `${plotStyle}\n${panelStyle}`));
 
@@ -32,19 +37,7 @@ export function comparison(runs: readonly Compared[], words: { loss: string; hea
     log: runs.every((run) => run.curve.every((value) => value === null || value > 0)),
     lines: runs.map((run, i) => ({ label: run.name, colour: (colours) => colours.series[i % colours.series.length] ?? "#0072b2", dash: DASHES[i % DASHES.length] ?? [], width: 2 })),
   });
-  const key = runs.map((run, i) => {
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    line.setAttribute("viewBox", "0 0 28 8");
-    line.setAttribute("width", "28");
-    line.setAttribute("height", "8");
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", "M0 4H28");
-    path.setAttribute("stroke-width", "2.5");
-    path.setAttribute("stroke-dasharray", (DASHES[i % DASHES.length] ?? []).join(" "));
-    path.style.stroke = `var(--mb-series-${(i % 7) + 1})`;
-    line.append(path);
-    return h("span", { class: "mb-key" }, line as unknown as HTMLElement, ` ${run.name} `);
-  });
+  const key = runs.map((run, i) => keyOf(run.name, `var(--mb-series-${(i % 7) + 1})`, DASHES[i % DASHES.length] ?? []));
   const rows = runs.map((run) => [run.name, run.words, whole(run.count), run.best && run.best[1] !== null ? `${run.best[0]} ${short(run.best[1])}` : "", duration(run.seconds)]);
   const summary = table(words.loss, words.head, rows);
   summary.classList.add("maasnb-table");

@@ -151,7 +151,7 @@ export class GradientSection implements Section {
   }
 }
 
-/** A piece of a line as it is drawn, and its name. */
+/** A piece of a line as it is drawn, and its name, which is shown as it is. */
 export function keyOf(name: string, colour: string, dash: readonly number[]): HTMLElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("width", "26");
@@ -162,7 +162,7 @@ export function keyOf(name: string, colour: string, dash: readonly number[]): HT
   line.style.stroke = colour;
   line.setAttribute("stroke-dasharray", dash.join(" "));
   svg.append(line);
-  return h("span", { class: "mb-keyed" }, svg, name);
+  return h("span", { class: "mb-keyed", translate: "no" }, svg, name);
 }
 
 /** Say in words what the newest ratios show. */

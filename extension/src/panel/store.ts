@@ -1,5 +1,6 @@
 /** All that a page knows of a run: filled by frames, watched by any number of views. */
 
+import { language } from "../language/translating";
 import { Buckets } from "./buckets";
 import {
   floats,
@@ -91,7 +92,7 @@ export class Store {
 
   private repeat(wait: number): void {
     if (!this.asked || this.gone) return;
-    this.send({ type: "hello", protocol: PROTOCOL, page: this.page, request: this.request });
+    this.send({ type: "hello", protocol: PROTOCOL, page: this.page, request: this.request, language: language() });
     clearTimeout(this.timer);
     if (wait <= LAST_WAIT_MS) this.timer = setTimeout(() => this.repeat(2 * wait), wait);
   }

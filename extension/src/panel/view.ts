@@ -138,7 +138,7 @@ export class View {
         h(
           "div",
           { class: "mb-figure" },
-          h("div", { class: "mb-head" }, h("h4", {}, "loss"), keyOf("training", "var(--mb-training)", []), keyOf("validation", "var(--mb-validation)", DASHES[1] ?? []), this.all),
+          h("div", { class: "mb-head" }, h("h4", {}, "loss"), keyOf(translated("training"), "var(--mb-training)", []), keyOf(translated("validation"), "var(--mb-validation)", DASHES[1] ?? []), this.all),
           this.loss.element,
           this.readout,
           h("div", { class: "mb-options" }, h("label", {}, this.log, "log scale"), h("label", {}, "smoothing", this.smoothing), this.lossTable.element),
@@ -186,7 +186,7 @@ export class View {
     this.status.dataset["status"] = status;
     this.bar.max = Math.max(run.steps, 1);
     this.bar.value = now.step;
-    const epoch = run.steps_per_epoch ? `epoch ${Math.min(run.epochs, Math.floor(now.step / run.steps_per_epoch) + (now.step < run.steps ? 1 : 0))} of ${run.epochs} · ` : "";
+    const epoch = run.steps_per_epoch ? `epoch ${whole(Math.min(run.epochs, Math.floor(now.step / run.steps_per_epoch) + (now.step < run.steps ? 1 : 0)))} of ${whole(run.epochs)} · ` : "";
     setText(this.place, `${epoch}step ${whole(now.step)} of ${whole(run.steps)}`);
   }
 
