@@ -88,19 +88,17 @@ def _matches(pattern: str, name: str) -> bool:
     return any(fnmatch.fnmatchcase(whole, pattern) for whole in wholes)
 
 
-def balanced(classes: np.ndarray[Any, Any], count: int) -> tuple[float, ...]:
+def balanced(counts: np.ndarray[Any, Any]) -> tuple[float, ...]:
     """Return weights by which all classes count alike, and an example counts 1 on average.
 
     Args:
-        classes: the class of each example [n].
-        count: how many classes there are; one without an example gets weight 1.
+        counts: how many examples each class has [classes]; one without any gets weight 1.
 
-    >>> balanced(np.array([0, 0, 0, 1]), 2)
+    >>> balanced(np.array([3, 1]))
     (0.6666666666666666, 2.0)
     """
-    seen = np.bincount(classes, minlength=count)
-    weights = len(classes) / (np.count_nonzero(seen) * np.maximum(seen, 1))
-    return tuple(np.where(seen > 0, weights, 1.0).tolist())
+    weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return tuple(np.where(counts > 0, weights, 1.0).tolist())
 
 
 def replaced_parameter(

@@ -1,9 +1,9 @@
 """Augmentation: how training examples are changed anew each time they are seen, as data.
 
 A step of augmentation gets a whole batch and a generator of random numbers that follows from the
-run's seed and the number of the training step alone. So a run that is resumed, forked or repeated
-sees the same changed examples, without any stored position. Validation, test and a served model
-never see any of it.
+run's seed and the number of the training step alone (of a stream: its seed, the epoch and the
+batch). So a run that is resumed, forked or repeated sees the same changed examples, without any
+stored position. Validation, test and a served model never see any of it.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ __all__ = [
 Array = np.ndarray[Any, np.dtype[Any]]
 Random = np.random.Generator
 
-_STREAM = 0xA06  # apart from the generators of the order, which have two numbers
+_STREAM = 0xA06  # apart from the generators of the order, which have two numbers alone
 _WORD = re.compile(r"\s*(?:[\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3400-\u4dbf\u4e00-\u9fff]+)")
 """A word with the space before it; each Chinese character is one."""
 MOST_PIXELS = 512
@@ -211,7 +211,7 @@ def augmented(
     x: Array,
     recipe: Recipe,
     features: Sequence[str],
-    key: tuple[int, int],
+    key: tuple[int, ...],
 ) -> Array:
     """Return prepared inputs [n, ...] of raw examples [n, ...], changed by all steps in order.
 
@@ -220,7 +220,8 @@ def augmented(
         x: raw examples.
         recipe: the fitted recipe.
         features: the columns' names.
-        key: the run's seed and the number of the training step.
+        key: what the random numbers follow from: the run's seed and the number of the training
+            step; of a stream its seed, the number of the epoch and that of the batch.
     """
     random = np.random.default_rng((*key, _STREAM))
     for step in steps:

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from maasnb.datasets.augmentation import Augmentation, augmented
+from maasnb.datasets.oversampling import repeated_rows
+from maasnb.datasets.sharding import ShardStream
 from maasnb.datasets.splits import Data, taken_split
 from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import leaves, taken
@@ -38,58 +40,65 @@ def enriched(data: Data, balance: Balance | None, augment: Sequence[Augmentation
     steps = _as_augmentations(augment)
     if balance is not None:
         data = _balanced(data, balance)
-    if steps:
-        _check_augmentation(data, steps)
-        data = dataclasses.replace(data, augment=steps)
-    return data
+    if not steps:
+        return data
+    _check_augmentation(data, steps)
+    stream = data.stream
+    if stream is not None:
+        stream = stream.changed(
+            lambda x, key: augmented(steps, x, data.recipe, data.features, (data.seed, *key))
+        )
+    return dataclasses.replace(data, augment=steps, stream=stream)
 
 
 def _balanced(data: Data, balance: str) -> Data:
     if balance not in get_args(Balance):
         raise unknown_name("balance", str(balance), get_args(Balance))
-    if data.kind != "classification" or data.positions or data.stream is not None:
-        what = f"{data.kind}" if data.kind != "classification" else "classes at each position"
-        what = "a stream, whose classes are not known beforehand" if data.stream else what
-        message = (
-            f"balance={balance!r} is for one class an example, but the data is {what}. "
-            "Leave balance= out."
-        )
-        raise OptionError(message)
+    counts = data.class_counts
+    if counts is None:
+        raise _no_classes(data, balance)
     if balance == "weights":
         return dataclasses.replace(data, balance=balance)
-    more = _repeated(data.train.y, data.seed)
-    row_bytes = sum(part[:1].nbytes for part in (*leaves(data.train.x), *leaves(data.train.inputs)))
-    if len(more) * row_bytes > MOST_BYTES:
+    digest = hashlib.sha256(f"{data.fingerprint} oversampled".encode())
+    if isinstance(data.stream, ShardStream):
+        stream, repeated = data.stream.oversampled()
+        changed: dict[str, Any] = {"stream": stream, "repeated": repeated}
+    else:
+        random = np.random.default_rng((data.seed, 1))
+        more = repeated_rows(data.train.y, random, counts, np.zeros_like(counts))
+        _check_size(data, len(more))
+        digest.update(more.tobytes())
+        rows = np.concatenate([np.arange(len(data.train)), more])
+        changed = {"train": taken_split(data.train, rows), "repeated": len(more)}
+    return dataclasses.replace(data, balance=balance, fingerprint=digest.hexdigest(), **changed)
+
+
+def _no_classes(data: Data, balance: str) -> OptionError:
+    """Make the error for data that has no classes to balance, or whose classes are not counted."""
+    if data.kind == "classification" and not data.positions:
         message = (
-            f'balance="oversample" would repeat {len(more):,} examples of {row_bytes:,} bytes; '
+            f"balance={balance!r} needs the number of examples of each class, which a stream does "
+            'not tell. Write it as shards: mb.data(data.to_shards("shards"), '
+            f"balance={balance!r}); "
+            'or tell what a class counts: mb.train(net, data, class_weights={"rare": 10})'
+        )
+        return OptionError(message)
+    what = "classes at each position" if data.positions else data.kind
+    message = (
+        f"balance={balance!r} is for one class an example, but the data is {what}. "
+        "Leave balance= out."
+    )
+    return OptionError(message)
+
+
+def _check_size(data: Data, more: int) -> None:
+    row_bytes = sum(part[:1].nbytes for part in (*leaves(data.train.x), *leaves(data.train.inputs)))
+    if more * row_bytes > MOST_BYTES:
+        message = (
+            f'balance="oversample" would repeat {more:,} examples of {row_bytes:,} bytes; '
             'expected at most 4 GiB. Type: balance="weights", which needs no memory'
         )
         raise DataError(message)
-    rows = np.concatenate([np.arange(len(data.train)), more])
-    digest = hashlib.sha256(f"{data.fingerprint} oversampled".encode())
-    digest.update(more.tobytes())
-    return dataclasses.replace(
-        data,
-        train=taken_split(data.train, rows),
-        balance=balance,
-        repeated=len(more),
-        fingerprint=digest.hexdigest(),
-    )
-
-
-def _repeated(classes: Array, seed: int) -> Array:
-    """Return the rows to repeat, so that each class that has examples has as many as the largest.
-
-    No example of a class is repeated twice more often than another one of it.
-    """
-    random = np.random.default_rng((seed, 1))
-    counts = np.bincount(classes)
-    added = [np.zeros(0, np.int64)]
-    for number in np.flatnonzero(counts):
-        rows = np.flatnonzero(classes == number)
-        times, rest = divmod(int(counts.max()) - len(rows), len(rows))
-        added += [np.tile(rows, times), random.choice(rows, rest, replace=False)]
-    return np.concatenate(added)
 
 
 def _as_augmentations(augment: Sequence[Augmentation] | None) -> tuple[Augmentation, ...]:
@@ -108,9 +117,7 @@ def _as_augmentations(augment: Sequence[Augmentation] | None) -> tuple[Augmentat
 def _check_augmentation(data: Data, steps: Sequence[Augmentation]) -> None:
     """Refuse steps that do not fit the data, by trying them on two examples."""
     what = ""
-    if data.stream is not None:
-        what = "arrays; change the batches of a stream where they are made"
-    elif isinstance(data.train.x, dict | tuple):
+    if isinstance(data.train.x, dict | tuple):
         what = "examples of one part"
     elif data.recipe.text is not None and data.positions:
         what = "examples, not for a text whose next tokens are the targets"

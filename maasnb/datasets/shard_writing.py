@@ -36,20 +36,24 @@ def write_shards(data: Any, path: str | Path, compress: str | None) -> Path:  # 
         raise OptionError(message)
     if data.augment or data.balance:
         message = (
-            "Shards hold examples as they are; write them without augment= and balance=, which are "
-            "for arrays."
+            "Shards hold examples as they are. Write them without augment= and balance=, and give "
+            f'those when they are read: mb.data("{path}/", balance=..., augment=[...])'
         )
         raise OptionError(message)
     chosen = best_compression() if compress is None else checked_compression(compress)
     folder = Path(path).expanduser()
     writer = ShardWriter(folder, chosen)
+    counts = data.class_counts
     if data.stream is None:
         # In an order of its own, because a shard of one class alone would be learnt by itself.
         order = np.random.default_rng((data.seed, 2)).permutation(len(data.train))
         _add(writer, "train", data.train, order)
     else:
+        classes = data.kind == "classification" and not data.positions
         for x, y in data.stream.epoch(0, FIRST_ROWS):
             writer.add("train", x, y)
+            if classes:
+                counts = _added(counts, np.bincount(y, minlength=len(data.labels)))
     for name, split in (("validation", data.validation), ("test", data.test)):
         if len(split) and not (name == "test" and data.stream is not None):
             _add(writer, name, split, np.arange(len(split)))
@@ -61,9 +65,18 @@ def write_shards(data: Any, path: str | Path, compress: str | None) -> Path:  # 
             "features": list(data.features),
             "seed": data.seed,
             "recipe": data.recipe.to_json(),
+            **({} if counts is None else {"counts": counts.tolist()}),
         }
     )
     return folder
+
+
+def _added(counts: Array | None, more: Array) -> Array:
+    """Return the sum of two counts, of which one may have more classes."""
+    if counts is None:
+        return more
+    size = max(len(counts), len(more))
+    return np.pad(counts, (0, size - len(counts))) + np.pad(more, (0, size - len(more)))
 
 
 def _add(writer: ShardWriter, name: str, split: Any, order: Array) -> None:  # noqa: ANN401 - a `Split`

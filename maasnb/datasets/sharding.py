@@ -5,12 +5,15 @@ unpacked once.
 """
 
 import collections
+import copy
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Self, cast, get_args
 
 import numpy as np
 
+from maasnb.datasets.oversampling import how_many_more, repeated_rows
 from maasnb.datasets.recipes import Recipe
 from maasnb.datasets.shards import (
     FIRST_ROWS,
@@ -21,9 +24,9 @@ from maasnb.datasets.shards import (
     read_index,
     read_shard,
 )
-from maasnb.datasets.splits import Data, Split, prepare, taken_split
+from maasnb.datasets.splits import Data, Split, as_target, prepare, taken_split
 from maasnb.datasets.streams import Batch, Stream
-from maasnb.errors import DataError, MaasError
+from maasnb.errors import DataError, MaasError, OptionError
 from maasnb.tasks import Kind
 
 __all__ = ["ShardStream", "data_of_shards", "has_shards"]
@@ -44,12 +47,35 @@ def has_shards(folder: Path) -> bool:
 class ShardStream(Stream):
     """Give the batches of each epoch from shards, in an order that follows from seed and epoch."""
 
-    def __init__(self, folder: Path, index: Index, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, folder: Path, index: Index, recipe: Recipe, seed: int, counts: Array | None
+    ) -> None:
         """Take a folder; nothing is read yet."""
         super().__init__(folder, lambda batch, _: batch)
-        self.sized = True
+        self.sized, self.counts = True, counts
         self._folder, self._index, self._recipe, self._seed = folder, index, recipe, seed
+        self._more = 0  # repetitions an epoch
         self._kept: collections.OrderedDict[str, tuple[Array, Array]] = collections.OrderedDict()
+
+    def oversampled(self) -> tuple[Self, int]:
+        """Return the stream with repetitions of the rarer classes, and how many an epoch has.
+
+        Raises:
+            OptionError: a class has so few examples that its repetitions would come in a row.
+        """
+        assert self.counts is not None
+        shards, counts = len(self._index.splits["train"]), self.counts
+        fewest = int(counts[counts > 0].min())
+        if fewest < shards:
+            message = (
+                f'balance="oversample" cannot be used: a class has {fewest} examples in {shards} '
+                "shards, so that a model would see it in a few of them alone, many times in a row. "
+                'Type: balance="weights"'
+            )
+            raise OptionError(message)
+        found = copy.copy(self)
+        found._more = how_many_more(counts)
+        return found, found._more
 
     def in_words(self, held: Mapping[str, int]) -> str:
         """Return how many examples and shards there are, and how many of them are held."""
@@ -63,7 +89,7 @@ class ShardStream(Stream):
 
     def length(self, rows: int) -> int:
         """Return how many batches of so many rows an epoch has."""
-        return -(-self._index.rows("train") // rows)
+        return -(-(self._index.rows("train") + self._more) // rows)
 
     def epoch(self, number: int, rows: int) -> Iterator[Batch]:
         """Yield the prepared batches of an epoch, counted from 0; the last one may be smaller.
@@ -71,12 +97,9 @@ class ShardStream(Stream):
         Raises:
             DataError: a shard cannot be used; names its file.
         """
-        shards = self._index.splits["train"]
-        random = np.random.default_rng((self._seed, number))
         left: tuple[Array, Array] | None = None
-        for place in random.permutation(len(shards)):
-            x, y = self._read(shards[place])
-            order = random.permutation(len(x))
+        batches = itertools.count()
+        for x, y, order in self._shuffled(number):
             if left is not None and len(left[0]):
                 # What was left of the shard before goes ahead of this one's rows.
                 needed = rows - len(left[0])
@@ -86,18 +109,34 @@ class ShardStream(Stream):
                 if len(joined[0]) < rows:
                     left = joined
                     continue
-                yield self._prepared(*joined)
+                yield self._prepared(*joined, (number, next(batches)))
             whole = len(order) // rows * rows
             for start in range(0, whole, rows):
                 chosen = order[start : start + rows]
-                yield self._prepared(x[chosen], y[chosen])
+                yield self._prepared(x[chosen], y[chosen], (number, next(batches)))
             left = x[order[whole:]], y[order[whole:]]
         if left is not None and len(left[0]):
-            yield self._prepared(*left)
+            yield self._prepared(*left, (number, next(batches)))
 
-    def _prepared(self, x: Array, y: Array) -> Batch:
-        split = prepare(x, y, slice(None), self._recipe)
-        return split.inputs, split.targets
+    def _shuffled(self, number: int) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield each shard's raw examples and targets, and the order of its rows in an epoch."""
+        shards = self._index.splits["train"]
+        random = np.random.default_rng((self._seed, number))
+        seen = np.zeros(0 if self.counts is None else len(self.counts), np.int64)
+        for place in random.permutation(len(shards)):
+            x, y = self._read(shards[place])
+            rows = np.arange(len(x))
+            if self._more and self.counts is not None:
+                more = repeated_rows(y, random, self.counts, seen)
+                seen += np.bincount(y, minlength=len(seen))
+                rows = np.concatenate([rows, more])
+            yield x, y, random.permutation(rows)
+
+    def _prepared(self, x: Array, y: Array, key: tuple[int, int]) -> Batch:
+        if self._change is None:
+            split = prepare(x, y, slice(None), self._recipe)
+            return split.inputs, split.targets
+        return self._change(x, key), as_target(self._recipe.targets(y))
 
     def _read(self, shard: Shard) -> tuple[Array, Array]:
         if shard.file in self._kept:
@@ -121,7 +160,7 @@ def data_of_shards(folder: Path) -> Data:
     index = read_index(folder)
     about = index.about
     try:
-        recipe = Recipe.from_json(about["recipe"])
+        recipe, counts = Recipe.from_json(about["recipe"]), _class_counts(index)
         if about["kind"] not in get_args(Kind) or not index.splits["train"]:
             message = f"kind {about['kind']!r}, {len(index.splits['train'])} training shards"
             raise ValueError(message)
@@ -131,7 +170,7 @@ def data_of_shards(folder: Path) -> Data:
             f"({str(error).rstrip('.')}); expected a folder that data.to_shards wrote."
         )
         raise DataError(message) from error
-    stream = ShardStream(folder, index, recipe, about["seed"])
+    stream = ShardStream(folder, index, recipe, about["seed"], counts)
     x, y = read_shard(folder, index, index.splits["train"][0])
     train = prepare(x[:FIRST_ROWS].copy(), y[:FIRST_ROWS].copy(), slice(None), recipe)
     none = taken_split(train, slice(0, 0))
@@ -149,6 +188,19 @@ def data_of_shards(folder: Path) -> Data:
         fingerprint=index.digest(),
         stream=stream,
     )
+
+
+def _class_counts(index: Index) -> Array | None:
+    """Return how many training examples each class has; None where the index does not tell."""
+    counts, classes = index.about.get("counts"), len(index.about["labels"])
+    if counts is None:
+        return None
+    whole = isinstance(counts, list) and all(type(each) is int and each >= 0 for each in counts)
+    fits = whole and (not classes or len(counts) == classes)
+    if not fits or not 0 < sum(counts) == index.rows("train") < 1 << 53:
+        message = "the classes' counts are not those of the training examples"
+        raise ValueError(message)
+    return np.array(counts, np.int64)
 
 
 def _held(folder: Path, index: Index, name: str, recipe: Recipe) -> Split | None:

@@ -71,7 +71,8 @@ class Data:
         notes: what was done to the rows, or is odd about the split, in words.
         augment: how training examples are changed each time they are seen.
         balance: what makes the classes of the training split count alike; None for nothing.
-        repeated: how many examples at the end of `train` are repetitions of earlier ones.
+        repeated: how many training examples are repetitions; those at the end of `train`, or of
+            shards so many in each epoch.
     """
 
     name: str
@@ -113,6 +114,18 @@ class Data:
     def positions(self) -> tuple[int, ...]:
         """Return the axes of an example's classes, as a sequence's length; empty for one class."""
         return self.train.targets.shape[1:] if self.kind == "classification" else ()
+
+    @property
+    def class_counts(self) -> Array | None:
+        """Return how many training examples each class has [classes]; None where none has one.
+
+        Of shards their index tells it; of another stream nothing is known beforehand.
+        """
+        if self.kind != "classification" or self.positions:
+            return None
+        if self.stream is not None:
+            return self.stream.counts
+        return np.bincount(self.train.y, minlength=len(self.labels))
 
     def table(self) -> tuple[tuple[str, str], ...]:
         """Return what the data is, as rows of (what, value)."""
@@ -162,12 +175,11 @@ class Data:
         if self.kind == "regression":
             low, high = self.train.y.min(), self.train.y.max()
             return f"{self.target_width} value{'s' * (self.target_width > 1)}, {low:g} to {high:g}"
-        several = self.kind == "multilabel"
-        counts = (
-            self.train.y.sum(axis=0)
-            if several
-            else np.bincount(self.train.y.reshape(-1), minlength=len(self.labels))
-        )
+        several, counts = self.kind == "multilabel", self.class_counts
+        if several:
+            counts = self.train.y.sum(axis=0)
+        elif counts is None:
+            counts = np.bincount(self.train.y.reshape(-1), minlength=len(self.labels))
         pairs = zip(self.labels, counts, strict=True)
         shown = [f"{label} ({count})" for label, count in pairs][:_SHOWN_CLASSES]
         more = len(self.labels) - len(shown)

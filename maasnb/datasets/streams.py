@@ -8,20 +8,23 @@ targets), a longer tuple whose last part is the targets, or a dictionary with th
 """
 
 import contextlib
+import copy
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from maasnb.errors import DataError, MaasError
 from maasnb.parts import Parts, count, leaves, mapped, named
 
-__all__ = ["Batch", "Stream", "as_batch", "is_stream", "same_form"]
+__all__ = ["Batch", "Change", "Stream", "as_batch", "is_stream", "same_form"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = tuple[Parts, Parts]
+Change = Callable[[Any, tuple[int, int]], Any]
+"""What makes inputs of raw ones, given the numbers of an epoch and of a batch in it."""
 
 TARGET_NAMES = ("labels", "label", "targets", "target", "y")
 
@@ -64,6 +67,7 @@ class Stream:
         source: what the person gave.
         once: whether it can be gone through once only.
         sized: whether it gives batches of as many rows as it is asked for.
+        counts: how many examples each class has [classes]; None where that is not known.
     """
 
     def __init__(self, source: Any, prepare: Callable[[Batch, int], Batch]) -> None:  # noqa: ANN401 - anything iterable
@@ -72,7 +76,15 @@ class Stream:
         self._prepare = prepare
         self.once = isinstance(source, Iterator)
         self.sized = isinstance(source, _Table)
+        self.counts: Array | None = None
         self._taken: list[Any] = []
+        self._change: Change | None = None
+
+    def changed(self, change: Change) -> Self:
+        """Return the stream with inputs that are changed each time they are seen."""
+        found = copy.copy(self)
+        found._change = change
+        return found
 
     def first(self) -> Batch:
         """Return the first batch; one that can come only once is kept for the training.
@@ -119,7 +131,10 @@ class Stream:
                 found = next(batches, None)
             if found is None:
                 return
-            yield self._prepare(as_batch(found, place), place)
+            inputs, targets = self._prepare(as_batch(found, place), place)
+            if self._change is not None:
+                inputs = self._change(inputs, (number, place))
+            yield inputs, targets
 
     def _given_back(self) -> Iterator[Any]:
         while self._taken:

@@ -1,20 +1,27 @@
-"""The verb `windows`: a series as examples of what came before, with what came next as targets."""
+"""The verb `windows`: a series as examples of what came before, with what came next as targets.
+
+Values are forecast behind each window, and windows overlap. Of tokens, each position of a window
+has the token that comes next as its target, and windows stand one behind the other, as a text's do.
+"""
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from maasnb.datasets.checks import as_inputs
 from maasnb.datasets.loading import split_sizes
-from maasnb.datasets.recipes import Step, fit_recipe, standardize, standardize_target
-from maasnb.datasets.splits import Data, fingerprint, prepare
+from maasnb.datasets.recipes import Recipe, Step, fit_recipe, standardize, standardize_target
+from maasnb.datasets.splits import Data, feature_names, fingerprint, prepare
+from maasnb.datasets.text import MOST_TOKENS
 from maasnb.errors import DataError, OptionError, unknown_name
 
 __all__ = ["windows"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+WindowKind = Literal["regression", "classification"]
 
 MOST_NUMBERS = 1 << 29
 """Windows overlap: more numbers than these are not put into memory."""
@@ -26,8 +33,10 @@ def windows(
     horizon: int = 1,
     *,
     target: int | str | None = None,
+    kind: WindowKind = "regression",
     split: Sequence[float] = (0.8, 0.1, 0.1),
     prep: Sequence[Step] | None = None,
+    labels: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     name: str = "series",
 ) -> Data:
@@ -38,27 +47,63 @@ def windows(
     split before, whose values are known when the forecast is made.
 
     Args:
-        series: values in the order of time, [n] or [n, columns].
+        series: values in the order of time, [n] or [n, columns]; or tokens, whole numbers [n].
         length: how many values, one behind the other, a forecast is made from.
         horizon: how many values are forecast.
         target: the column that is forecast, by number or name; by default all.
+        kind: regression forecasts values; classification says which token comes next, at each
+            position of a window, as a language model does.
         split: the parts of the time for train, validation and test; they add up to 1.
         prep: the steps of the recipe; by default inputs and targets are standardised.
+        labels: the tokens' texts in order; by default their numbers.
         features: the columns' names; by default their numbers.
         name: what to call it.
 
     Returns:
-        A regression: inputs [n, length, columns], targets [n, horizon * target columns].
+        A regression: inputs [n, length, columns], targets [n, horizon * target columns]. Of tokens
+        inputs and targets [n, length].
 
     Raises:
-        DataError: there are NaN or infinities, or fewer values than one window a split needs.
-        OptionError: the length, the horizon or the split cannot be used.
-        UnknownNameError: there is no such column.
+        DataError: there are NaN or infinities, no tokens where these are expected, or fewer values
+            than one window a split needs.
+        OptionError: the length, the horizon, the split or another option cannot be used.
+        UnknownNameError: there is no such column, or no such kind.
     """
     for what, number in (("length", length), ("horizon", horizon)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             message = f"{what}={number!r} cannot be used; expected a whole number of at least 1."
             raise OptionError(message)
+    if kind not in get_args(WindowKind):
+        raise unknown_name("kind of windows", str(kind), get_args(WindowKind))
+    if kind == "classification":
+        wide = horizon if horizon != 1 else None
+        unfit = {"horizon": wide, "target": target, "prep": prep or None, "features": features}
+        for what in (each for each, given in unfit.items() if given is not None):
+            message = f"{what}= is for windows of values, not of tokens. Leave it out."
+            raise OptionError(message)
+        return _of_tokens(series, length, split, labels, name)
+    if labels is not None:
+        message = 'labels= is for windows of tokens. Type: kind="classification", or leave it out'
+        raise OptionError(message)
+    steps = (standardize(), standardize_target()) if prep is None else tuple(prep)
+    return _of_values(
+        series, (length, horizon), target=target, split=split, steps=steps, features=features,
+        name=name,
+    )  # fmt: skip
+
+
+def _of_values(
+    series: Any,  # noqa: ANN401 - any array-like
+    sizes: tuple[int, int],
+    *,
+    target: int | str | None,
+    split: Sequence[float],
+    steps: Sequence[Step],
+    features: Sequence[str] | None,
+    name: str,
+) -> Data:
+    """Return windows of so many values, and the so many values behind each."""
+    length, horizon = sizes
     values = as_inputs(series, features, "keep = {keep}; mb.windows(series[keep])")
     if values.ndim > 2:
         message = (
@@ -70,17 +115,14 @@ def windows(
     columns = [_column(target, names)] if target is not None else list(range(len(names)))
     _check_length(values, length, horizon, split)
     x, y = _cut(values, length, horizon, columns)
-    bounds = np.cumsum((0, *split_sizes(len(x), split)))
-    parts = [np.arange(*each) for each in itertools.pairwise(bounds)]
+    parts = _in_order(len(x), split)
+    asked = [len(part) > 0 for part in parts]
     # A forecast of several values reaches into the next split: those that do are left out.
-    held = len(parts[1]) + len(parts[2])
-    if held:
-        parts[0] = parts[0][: len(parts[0]) - (horizon - 1)]
-    if len(parts[1]) and len(parts[2]):
-        parts[1] = parts[1][: len(parts[1]) - (horizon - 1)]
-    if not len(parts[0]) or (bounds[2] > bounds[1] and not len(parts[1])):
+    for place in (0, 1):
+        if any(asked[place + 1 :]):
+            parts[place] = parts[place][: max(len(parts[place]) - (horizon - 1), 0)]
+    if any(wanted and not len(part) for wanted, part in zip(asked, parts, strict=True)):
         raise _too_short(len(values), length, horizon)
-    steps = (standardize(), standardize_target()) if prep is None else tuple(prep)
     recipe = fit_recipe(steps, x[parts[0]], y[parts[0]])
     train, validation, test = (prepare(x, y, rows, recipe) for rows in parts)
     return Data(
@@ -95,6 +137,59 @@ def windows(
         seed=0,
         fingerprint=fingerprint(x, y, parts, recipe),
     )
+
+
+def _of_tokens(
+    series: Any,  # noqa: ANN401 - any array-like
+    length: int,
+    split: Sequence[float],
+    labels: Sequence[str] | None,
+    name: str,
+) -> Data:
+    """Return windows of tokens [n, length], one behind the other, and those one token on."""
+    tokens = _as_tokens(series, MOST_TOKENS if labels is None else len(labels))
+    count = (len(tokens) - 1) // length
+    if count < 1:
+        raise _too_short(len(tokens), length, 1)
+    x, y = (tokens[shift : shift + count * length].reshape(count, length) for shift in (0, 1))
+    parts = _in_order(count, split)
+    recipe = Recipe()
+    train, validation, test = (prepare(x, y, rows, recipe) for rows in parts)
+    names = labels if labels is not None else range(max(int(tokens.max()) + 1, 2))
+    return Data(
+        name=name,
+        kind="classification",
+        train=train,
+        validation=validation,
+        test=test,
+        recipe=recipe,
+        labels=tuple(map(str, names)),
+        features=feature_names(None, x),
+        seed=0,
+        fingerprint=fingerprint(x, y, parts, recipe),
+    )
+
+
+def _as_tokens(series: Any, count: int) -> Array:  # noqa: ANN401 - any array-like
+    """Return tokens [n] int64, each below a count."""
+    tokens = np.asarray(series)
+    if tokens.ndim != 1 or tokens.dtype.kind not in "iu" or not len(tokens):
+        message = (
+            f"The tokens have shape {tokens.shape} and dtype {tokens.dtype}; expected whole "
+            "numbers [n], one token after the other. Type: tokens = tokens.reshape(-1).astype(int)"
+        )
+        raise DataError(message)
+    wrong = tokens[(tokens < 0) | (tokens >= count)][:1]
+    if len(wrong):
+        message = f"There is the token {wrong[0]}; expected whole numbers from 0 to {count - 1:,}."
+        raise DataError(message)
+    return tokens.astype(np.int64)
+
+
+def _in_order(count: int, split: Sequence[float]) -> list[Array]:
+    """Return the rows of train, validation and test, which follow each other."""
+    bounds = np.cumsum((0, *split_sizes(count, split)))
+    return [np.arange(*each) for each in itertools.pairwise(bounds)]
 
 
 def _cut(values: Array, length: int, horizon: int, columns: list[int]) -> tuple[Array, Array]:

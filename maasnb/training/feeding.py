@@ -245,11 +245,11 @@ class StreamFeed(Feed):
 
 def make_feed(program: Program, data: Data, batches: Batches, accumulate: int) -> Feed:
     """Return what feeds a run on this data."""
+    if data.stream is not None:
+        return StreamFeed(program, data, data.stream, batches, accumulate)
     if data.augment:
         return AugmentedFeed(program, data, batches)
-    if data.stream is None:
-        return ArrayFeed(program, data, batches)
-    return StreamFeed(program, data, data.stream, batches, accumulate)
+    return ArrayFeed(program, data, batches)
 
 
 def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

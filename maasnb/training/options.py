@@ -251,7 +251,7 @@ def _class_weights(given: str | Mapping[Any, float] | None, data: Data) -> tuple
         message = f"class_weights= cannot be used with {what}; leave it out."
         raise OptionError(message)
     if given == "balanced":
-        return balanced(data.train.targets, len(data.labels))
+        return _balanced(data)
     if not isinstance(given, Mapping):
         raise _unfitting("class_weights", given, "'balanced' or a dictionary from class to weight")
     weights = dict.fromkeys(data.labels, 1.0)
@@ -263,6 +263,17 @@ def _class_weights(given: str | Mapping[Any, float] | None, data: Data) -> tuple
     if not any(weights.values()):
         raise _unfitting("class_weights", given, "a positive number for at least one class")
     return tuple(weights.values())
+
+
+def _balanced(data: Data) -> tuple[float, ...]:
+    if data.class_counts is None:
+        message = (
+            'class_weights="balanced" cannot be used with a stream, whose classes are not known '
+            'beforehand. Type: class_weights={"rare": 10}, or write it as shards, which are '
+            'counted: mb.data(data.to_shards("shards"))'
+        )
+        raise OptionError(message)
+    return balanced(data.class_counts)
 
 
 def _validate_every(given: int | str, per_epoch: int) -> int:

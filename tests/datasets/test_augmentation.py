@@ -184,12 +184,6 @@ def test_a_text_whose_next_tokens_are_the_targets_is_not_augmented():
         mb.data("the cat sat on the mat " * 40, prep=[mb.chars(8)], augment=[drop_words()])
 
 
-def test_a_stream_is_not_augmented():
-    batches = [(np.ones((4, 2)), np.zeros(4, int))]
-    with pytest.raises(OptionError, match="change the batches of a stream where they are made"):
-        mb.data(lambda: batches, augment=[noise()])
-
-
 def test_parts_are_not_augmented():
     x = {"a": np.ones((20, 2)), "b": np.ones((20, 2))}
     with pytest.raises(OptionError, match="augment= is for examples of one part"):

@@ -105,12 +105,6 @@ def test_what_has_no_one_class_is_not_balanced(y, words):
         mb.data(np.arange(40.0)[:, None], y, balance="oversample")
 
 
-def test_a_stream_is_not_balanced():
-    batches = [(np.ones((4, 2)), np.arange(4) % 2)]
-    with pytest.raises(OptionError, match="a stream, whose classes are not known beforehand"):
-        mb.data(lambda: batches, balance="weights")
-
-
 def test_an_unknown_balance_gets_the_nearest_one():
     with pytest.raises(UnknownNameError, match="balance 'oversampel'.*'oversample'"):
         mb.data(*uneven(), balance="oversampel")

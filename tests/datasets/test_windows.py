@@ -63,6 +63,63 @@ def test_a_network_learns_a_wave(backend):
     assert mb.evaluate(run)["r2"] > 0.95
 
 
+@pytest.mark.coverage("F2")
+def test_each_token_of_a_window_has_the_one_that_comes_next_as_its_target():
+    made = mb.windows(np.arange(101) % 30, length=10, kind="classification")
+    assert (made.kind, made.positions, len(made.labels)) == ("classification", (10,), 30)
+    x = np.concatenate([split.x for split in splits(made)])
+    y = np.concatenate([split.targets for split in splits(made)])
+    np.testing.assert_array_equal(x.reshape(-1), np.arange(100) % 30)  # no token twice
+    np.testing.assert_array_equal(y.reshape(-1), np.arange(1, 101) % 30)
+    assert [len(split) for split in splits(made)] == [8, 1, 1]
+
+
+def test_windows_of_tokens_are_those_that_the_text_itself_would_give():
+    text = "the cat sat on the mat. " * 40
+    of_text = mb.data(text, prep=[mb.chars(12)])
+    step = of_text.recipe.text
+    made = mb.windows(step.encode(text), length=12, kind="classification", labels=of_text.labels)
+    for one, other in zip(splits(made), splits(of_text), strict=True):
+        np.testing.assert_array_equal(one.inputs, other.inputs)
+        np.testing.assert_array_equal(one.targets, other.targets)
+    assert made.labels == of_text.labels
+
+
+def test_a_network_learns_which_token_comes_next(backend):
+    made = mb.windows(np.arange(400) % 7, length=16, kind="classification")
+    layers = [mb.Embed(7, 8), mb.LSTM(16, sequences=True), mb.Dense(7)]
+    model = mb.build(layers, backend=backend.name, data=made)
+    found = mb.evaluate(mb.train(model, made, epochs=30, lr=0.03))
+    assert found["accuracy"] > 0.95
+    assert found["perplexity"] < 1.2
+
+
+@pytest.mark.parametrize(
+    ("tokens", "options", "error", "words"),
+    [
+        (np.arange(60.0), {}, DataError, "dtype float64; expected whole numbers"),
+        (np.zeros((9, 9), int), {}, DataError, r"shape \(9, 9\)"),
+        ([3, -1] * 30, {}, DataError, "the token -1; expected whole numbers from 0 to 262,143"),
+        ([1 << 40] * 60, {}, DataError, "the token 1099511627776"),
+        ([0, 2] * 30, {"labels": ["a", "b"]}, DataError, "the token 2; .* from 0 to 1"),
+        (np.arange(5), {"length": 24}, DataError, "has 5 values; expected more than length=24"),
+        (np.arange(60), {"horizon": 2}, OptionError, "horizon= is for windows of values"),
+        (np.arange(60), {"target": 0}, OptionError, "target= is for windows of values"),
+        (np.arange(60), {"prep": [mb.standardize()]}, OptionError, "prep= is for windows of val"),
+        (np.arange(60), {"features": ["a"]}, OptionError, "features= is for windows of values"),
+        (np.arange(60), {"kind": "tokens"}, UnknownNameError, "no kind of windows 'tokens'"),
+    ],
+)
+def test_tokens_that_cannot_be_cut_are_refused(tokens, options, error, words):
+    with pytest.raises(error, match=words):
+        mb.windows(tokens, **{"length": 5, "kind": "classification", **options})
+
+
+def test_labels_of_values_are_refused():
+    with pytest.raises(OptionError, match=r'is for windows of tokens. Type: kind="classification"'):
+        mb.windows(np.arange(60.0), labels=["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("series", "options", "error", "words"),
     [

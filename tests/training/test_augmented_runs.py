@@ -121,3 +121,24 @@ def test_what_was_learnt_at_any_place_is_known_where_no_example_was(backend):
         run = train(mb.build(layers, backend=backend.name), data, epochs=30, lr=0.01)
         scores.append((run.predict(x).argmax(axis=1) == y).mean())
     assert scores[0] < 0.95 < scores[1]
+
+
+@pytest.mark.coverage("B5")
+def test_a_model_of_texts_is_trained_on_texts_without_some_of_their_words(backend):
+    texts = [f"{word} number {n} of the red cars" for n in range(40) for word in ("good", "bad")]
+    data = mb.data(
+        texts, ["yes", "no"] * 40, prep=[mb.tokens(30, length=8)], augment=[mb.drop_words(0.4)]
+    )
+    rows = Batches(size=len(data.train), batch=16, seed=5).rows(0, 1).indices[0]
+    seen = augmented(data.augment, data.train.x[rows], data.recipe, data.features, (5, 0))
+    assert (seen != data.train.inputs[rows]).any(axis=1).sum() > 8
+    fixed = mb.data(seen, data.train.y[rows], split=(1, 0, 0), labels=data.labels)
+
+    def network():
+        layers = [mb.Embed(30, 8, padding=True), mb.LSTM(8), mb.Dense(2)]
+        return mb.build(layers, backend=backend.name, data=data)
+
+    run = train(network(), data, epochs=2, batch=16, seed=5)
+    plain = train(network(), fixed, steps=1, batch=16)
+    np.testing.assert_allclose(run.history.losses[0], plain.history.losses[0], rtol=1e-5)
+    assert same_weights(backend, replay(run).model, run.model)
