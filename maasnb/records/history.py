@@ -11,7 +11,10 @@ import numpy as np
 from maasnb.events import Event, Intervened, Measured, Restored, Stepped, Validated
 from maasnb.records.examples import ExampleLosses
 
-__all__ = ["History"]
+__all__ = ["MEASURED_EPOCHS", "History"]
+
+MEASURED_EPOCHS = 20
+"""So many epochs have their last step measured, whatever the clock says."""
 
 _MOST_NUMBERS = 100_000  # of statistics: about 100 bytes each as Python's floats in a dict
 _FEWEST = 64  # statistics that stay, however many numbers each has
