@@ -139,19 +139,37 @@ def test_torch_and_jax_take_the_same_steps_with_every_rule(size):
     assert_allclose(one, other, atol=1e-3)
 
 
-def test_changed_rates_and_norms_compile_nothing_again(caplog):
+@pytest.fixture
+def compiled(caplog):
+    """Yield what says which steps and statistics JAX compiled from now on."""
     import jax
 
+    def steps():
+        lines = [record.getMessage() for record in caplog.records]
+        lines = [line for line in lines if line.startswith("Compiling")]
+        return [line for line in lines if "_step" in line or "_statistics" in line]
+
+    jax.config.update("jax_log_compiles", True)  # in every thread, unlike jax.log_compiles()
+    yield steps
+    jax.config.update("jax_log_compiles", False)
+
+
+def test_changed_rates_and_norms_compile_nothing_again(caplog, compiled):
     backend = backend_named("jax")
     model = backend.build(Spec(input=(4,), layers=(Dense(7, "tanh"), Dense(3))), 0)
     train(backend, model, steps=8, chunk=4, clip=1.0, measured={0})
-    with jax.log_compiles():
-        caplog.clear()
-        rates = np.linspace(0.01, 0.02, 12)
-        train(backend, model, steps=12, chunk=5, lr=rates, clip=0.5, measured={2, 3})
-    seen = [record.getMessage() for record in caplog.records if record.getMessage()]
-    compiled = [line for line in seen if line.startswith("Compiling")]
-    assert [line for line in compiled if "_step" in line or "_statistics" in line] == []
+    assert len(compiled()) == 2
+    caplog.clear()
+    rates = np.linspace(0.01, 0.02, 12)
+    train(backend, model, steps=12, chunk=5, lr=rates, clip=0.5, measured={2, 3})
+    assert compiled() == []
+
+
+def test_a_smaller_last_batch_and_chunks_of_other_lengths_compile_no_second_step(compiled):
+    backend = backend_named("jax")
+    model = backend.build(Spec(input=(4,), layers=(Dense(9, "tanh"), Dense(3))), 0)
+    train(backend, model, steps=16, chunk=3, size=33)
+    assert len(compiled()) == 1
 
 
 def test_the_recorded_gradient_norm_is_the_one_before_clipping(backend):

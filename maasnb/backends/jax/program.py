@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
+from concurrent.futures import Future, wait
 from typing import Any
 
 import jax
@@ -16,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from maasnb.backends.jax.beside import Made, made_before, made_beside
 from maasnb.backends.jax.calls import as_given, call, traced_once
 from maasnb.backends.jax.losses import is_one_number
-from maasnb.backends.jax.measuring import Measurement
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import make_transformation, refuse_unusable
@@ -135,9 +136,7 @@ class JaxProgram:
         """Copy the model's present parameters to the device, with a fresh optimiser."""
         leaves = jax.tree.leaves(self._first)
         # A copy, because a chunk donates its leaves and the model's own arrays must stay good.
-        return JaxState(
-            [jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves]
-        )
+        return JaxState(_copied([jax.device_put(leaf, self._device) for leaf in leaves]))
 
     def place(self, inputs: Parts, targets: Parts) -> JaxPlaced:
         """Copy a split to the device."""
@@ -221,14 +220,22 @@ class JaxProgram:
         clip: float | None = None,
         *,
         full: bool = True,
-    ) -> tuple[JaxState, JaxLosses, Measurement]:
-        """Measure what a step does, then take it as any other: no bit can differ."""
+    ) -> tuple[JaxState, JaxLosses, Future[Made]]:
+        """Measure what a step does, and take it as any other: no bit can differ."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
         given = _given(self._shown(rows), rates, clip)
-        found = self._steps.statistics(
-            state.leaves, placed.inputs, placed.targets, *given, part=self._part_of(rows), full=full
+        beside = self._device.platform == "cpu"
+        leaves = _copied(state.leaves) if beside else state.leaves
+        found = (made_beside if beside else made_before)(
+            lambda: self._steps.statistics(
+                leaves, placed.inputs, placed.targets, *given, part=self._part_of(rows), full=full
+            )
         )
-        return *self.chunk(state, placed, rows, lr, clip), found
+        try:
+            return *self.chunk(state, placed, rows, lr, clip), found
+        except BaseException:
+            wait([found])  # so that nothing of a run that failed goes on
+            raise
 
     def host(self, losses: JaxLosses) -> Losses:
         """Wait for losses."""
@@ -240,9 +247,10 @@ class JaxProgram:
             found = np.where(np.arange(found.shape[1]) < losses.counts[:, None], found, np.nan)
         return Losses(means=means, examples=found)
 
-    def host_statistics(self, statistics: Measurement) -> Statistics:
+    def host_statistics(self, statistics: Future[Made]) -> Statistics:
         """Wait for statistics."""
-        return statistics.on_host(self._names)
+        made = statistics.result()
+        return dataclasses.replace(made.measurement.on_host(self._names), beside_s=made.seconds)
 
     def evaluate(self, state: JaxState, placed: JaxPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
@@ -280,8 +288,7 @@ class JaxProgram:
 
     def update(self, state: JaxState) -> None:
         """Write parameters and buffers into the user's own module."""
-        copies = [jnp.array(leaf, copy=True) for leaf in state.leaves]
-        params, _, rest = jax.tree.unflatten(self._tree, copies)
+        params, _, rest = jax.tree.unflatten(self._tree, _copied(state.leaves))
         nnx.update(self._model, params, rest)
 
     def _paths(self) -> list[str]:
