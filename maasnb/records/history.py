@@ -46,6 +46,13 @@ class History:
         self._compiled: set[bool] = set()
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics and the loss of the state that the model holds; empty before any."""
+        if self.restored is not None:
+            return dict(self.restored.metrics)
+        return dict(self.validated[-1].metrics) if self.validated else {}
+
+    @property
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the loss of each step so far, [steps]; a view that must not be written."""
         return self._losses[: self._count]
