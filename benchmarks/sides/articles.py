@@ -126,6 +126,8 @@ def _numbers(*texts: str) -> dict[str, int]:
 WORDS_S0 = len(_numbers(FILLER, *TOPICS.values()))
 WORDS_S3 = len(_numbers(FILLER, "not", *SUBJECTS.values(), *MOODS.values()))
 
+ADAM = {"epochs": 10, "batch": 32, "optimizer": "adam"}
+
 ARTICLES = {
     "S0": Article(
         title="article 1: embedding, LSTM, dropout, softmax",
@@ -137,14 +139,14 @@ ARTICLES = {
             mb.Dropout(0.5),
             mb.Dense(3, "softmax"),
         ],
-        options={"epochs": 10, "batch": 32, "optimizer": "adam", "lr": 0.003},
+        options={**ADAM, "lr": 0.003},
     ),
     "S1": Article(
         title="article 2: two dense layers on eight inputs",
         data=patients,
         examples=20_000,
         layers=lambda: [mb.Dense(10, "relu"), mb.Dense(1, "sigmoid")],
-        options={"epochs": 10, "batch": 32, "optimizer": "adam", "lr": 0.01},
+        options={**ADAM, "lr": 0.01},
     ),
     "S2": Article(
         title="article 3: momentum with L1 and L2",
@@ -170,14 +172,14 @@ ARTICLES = {
             mb.LSTM(128),
             mb.Dense(4, "softmax"),
         ],
-        options={"epochs": 10, "batch": 32, "optimizer": "adam", "lr": 0.004},
+        options={**ADAM, "lr": 0.004},
     ),
     "S4": Article(
         title="article 5: three dense layers on a hundred inputs",
         data=hundred,
         examples=20_000,
         layers=lambda: [mb.Dense(64, "relu"), mb.Dense(32, "relu"), mb.Dense(10, "softmax")],
-        options={"epochs": 10, "batch": 32, "optimizer": "adam", "lr": 0.001},
+        options={**ADAM, "lr": 0.001},
     ),
 }
 """The examples, by their rows of docs/coverage.md."""

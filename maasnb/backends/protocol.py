@@ -107,12 +107,14 @@ class Statistics:
         update_ratio: the norm of the update over the norm of the parameter before it.
         activations: as in the event `Measured`; empty where only norms were asked for.
         histograms: likewise.
+        beside_s: how long a thread of its own measured; 0 where the step's call did it.
     """
 
     gradient_norm: dict[str, float]
     update_ratio: dict[str, float]
     activations: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     histograms: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    beside_s: float = dataclasses.field(default=0.0, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from maasnb.errors import DataError, OptionError, missing_package
 __all__ = [
     "ScalePixels",
     "as_folder",
+    "as_pictures",
     "image_axes",
     "image_shape",
     "is_bytes_of_images",
@@ -115,6 +116,25 @@ def image_shape(shape: tuple[int, ...], features: Sequence[str]) -> tuple[int, .
             fits = _SMALLEST_IMAGE <= min(side) and max(side) <= _LARGEST_IMAGE
             return shape if fits else None
     return None
+
+
+def as_pictures(x: Array, features: Sequence[str]) -> Array | None:
+    """Return examples as pictures to draw, or None where they are none.
+
+    Args:
+        x: raw examples [n, ...].
+        features: the columns' names.
+
+    Returns:
+        [n, height, width], or [n, height, width, channels].
+    """
+    shape = image_shape(x.shape[1:], features)
+    if shape is None or x.dtype.kind not in "biuf":
+        return None
+    pictures = x.reshape(len(x), *shape)
+    if pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):
+        pictures = np.moveaxis(pictures, 1, 3)
+    return pictures
 
 
 def image_axes(

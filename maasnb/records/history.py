@@ -11,7 +11,10 @@ import numpy as np
 from maasnb.events import Event, Intervened, Measured, Restored, Stepped, Validated
 from maasnb.records.examples import ExampleLosses
 
-__all__ = ["History"]
+__all__ = ["MEASURED_EPOCHS", "History"]
+
+MEASURED_EPOCHS = 20
+"""So many epochs have their last step measured, whatever the clock says."""
 
 _MOST_NUMBERS = 100_000  # of statistics: about 100 bytes each as Python's floats in a dict
 _FEWEST = 64  # statistics that stay, however many numbers each has
@@ -41,6 +44,13 @@ class History:
         self._count = 0
         self._timed_steps, self._timed_s = 0, 0.0
         self._compiled: set[bool] = set()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics and the loss of the state that the model holds; empty before any."""
+        if self.restored is not None:
+            return dict(self.restored.metrics)
+        return dict(self.validated[-1].metrics) if self.validated else {}
 
     @property
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:

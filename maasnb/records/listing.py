@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from maasnb.errors import WorkspaceError
@@ -10,7 +11,7 @@ from maasnb.language.translating import translated
 from maasnb.records.record import read_summary, runs_folder
 from maasnb.tables import aligned
 
-__all__ = ["NO_RUNS", "RunRow", "Runs", "runs"]
+__all__ = ["NO_RUNS", "RunRow", "Runs", "runs", "status_of"]
 
 NO_RUNS = "There are no runs in this workspace yet. Type: %maas train net data"
 
@@ -79,7 +80,7 @@ def runs() -> Runs:
 def _row(summary: dict[str, Any]) -> RunRow:
     return RunRow(
         name=str(summary.get("name", "?")),
-        status=_status(summary),
+        status=status_of(summary),
         created=float(summary.get("created", 0)),
         backend=str(summary.get("backend", "?")),
         model=str(summary.get("model", "?")),
@@ -90,7 +91,7 @@ def _row(summary: dict[str, Any]) -> RunRow:
     )
 
 
-def _status(summary: dict[str, Any]) -> str:
+def status_of(summary: Mapping[str, Any]) -> str:
     """Return a run's status; one whose kernel is gone without a word is `"lost"`."""
     if "status" in summary:
         return str(summary["status"])
@@ -100,8 +101,8 @@ def _status(summary: dict[str, Any]) -> str:
         os.kill(int(summary["pid"]), 0)  # signal 0 only asks whether the process is there
     except (KeyError, ValueError, TypeError, OverflowError, ProcessLookupError):
         return "lost"
-    except PermissionError:
-        return "running"
+    except PermissionError:  # it is there, and another user's
+        pass
     return "running"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from maasnb.errors import WorkspaceError, unknown_name
 from maasnb.events import Ended, Event, Intervened, Started
 from maasnb.records.history import History
-from maasnb.records.listing import runs
+from maasnb.records.listing import runs, status_of
 from maasnb.records.record import read_events, read_summary, runs_folder
 from maasnb.tasks import Task
 
@@ -99,14 +99,12 @@ def read_run(name: str, tell: Callable[[Event], object] = lambda event: None) ->
             f"The record of the run {name!r} cannot be read: {error!r}. Its folder is {folder}."
         )
         raise WorkspaceError(message) from error
-    row = next((row for row in runs().rows if row.name == name), None)
-    status = "lost" if row is None else row.status
-    settings = dict(summary.get("settings", {}))
+    status = status_of(summary)
     return PastRun(
         name=name,
         folder=folder,
         status="elsewhere" if status in ("running", "paused") else status,
-        settings=settings,
+        settings=dict(summary.get("settings", {})),
         task=task,
         data=Named(str(dict(summary.get("data", {})).get("name", "?"))),
         backend=Named(str(summary.get("backend", "?"))),
@@ -117,11 +115,5 @@ def read_run(name: str, tell: Callable[[Event], object] = lambda event: None) ->
         steps_per_epoch=per_epoch,
         epochs=total // per_epoch if per_epoch else 0,
         seconds=seconds,
-        metrics=_metrics(history),
+        metrics=history.metrics,
     )
-
-
-def _metrics(history: History) -> dict[str, float]:
-    if history.restored is not None:
-        return dict(history.restored.metrics)
-    return dict(history.validated[-1].metrics) if history.validated else {}

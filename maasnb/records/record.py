@@ -15,15 +15,10 @@ from typing import Any
 
 from maasnb.errors import OptionError, TrainingError, WorkspaceError
 from maasnb.events import Event, encode, read
-from maasnb.files import write_whole
+from maasnb.files import lock_file, write_whole
 from maasnb.settings import workspace, writable_folder
 
-try:
-    import fcntl
-except ImportError:  # Windows, where a run that goes on elsewhere is not noticed
-    fcntl = None
-
-__all__ = ["RUN_SCHEMA", "Record", "read_events", "read_summary", "runs_folder"]
+__all__ = ["RUN_SCHEMA", "Record", "events_of", "read_events", "read_summary", "runs_folder"]
 
 RUN_SCHEMA = 1
 _BINARY = getattr(os, "O_BINARY", 0)  # on Windows, or lines would end otherwise
@@ -100,15 +95,13 @@ class Record:
         self._log = os.open(
             folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o644
         )
-        try:
-            _lock(self._log)
-        except BlockingIOError:
+        if not _locked(self._log):
             os.close(self._log)
             message = (
                 f"The run {self.name!r} is still going on (process {summary.get('pid')}). Stop it "
                 "there, or wait until it has ended."
             )
-            raise TrainingError(message) from None
+            raise TrainingError(message)
         self._unwritten = b""
         self._complained = False
         self._length = os.fstat(self._log).st_size
@@ -191,6 +184,11 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
+def events_of(log: bytes) -> Iterator[Event]:
+    """Yield the events of a part of a log."""
+    return read(log.decode(errors="replace").splitlines())
+
+
 def read_events(folder: Path) -> Iterator[Event]:
     """Yield a run's events from its log."""
     with (folder / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
@@ -206,16 +204,14 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _lock(file: int) -> None:
-    """Hold a file's lock as long as this process lives; raise BlockingIOError if another does."""
-    if fcntl is None:
-        return
+def _locked(file: int) -> bool:
+    """Say whether a file is this process's own now, as far as locks can tell."""
+    if os.name == "nt":  # there a lock keeps readers out too
+        return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
+        return lock_file(file, wait=False)
     except OSError:  # a file system without locks
-        return
+        return True
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -131,9 +131,7 @@ class Run(Steerable):
     @property
     def metrics(self) -> dict[str, float]:
         """Return the metrics and the loss of the state that the model holds; empty before any."""
-        if self.history.restored is not None:
-            return dict(self.history.restored.metrics)
-        return dict(self.history.validated[-1].metrics) if self.history.validated else {}
+        return self.history.metrics
 
     def subscribe(self, callback: Callback) -> None:
         """Have `callback(event, run)` called with each event, in the training thread.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from maasnb.events import Measured
+from maasnb.records.history import MEASURED_EPOCHS
 from maasnb.records.run import Run
 from maasnb.tasks import LOSSES
 
@@ -20,7 +21,6 @@ __all__ = ["Evidence", "counted", "layer_of", "listed", "shown"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_MEASURED_EPOCHS = 20  # the loop measures the last step of each of so many epochs
 _WINDOWS = 20  # of the losses, when their course is looked at
 
 
@@ -213,7 +213,7 @@ def counted(count: int, what: str) -> str:
 def _comparable(run: Run) -> tuple[Measured, ...]:
     events = tuple(run.history.measured)
     per_epoch = run.steps_per_epoch
-    if run.status in ("running", "paused") or run.steps > _MEASURED_EPOCHS * per_epoch:
+    if run.status in ("running", "paused") or run.steps > MEASURED_EPOCHS * per_epoch:
         return events
     return (
         tuple(

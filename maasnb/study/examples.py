@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.images import image_shape
+from maasnb.datasets.images import as_pictures
 from maasnb.errors import DataError
 from maasnb.metrics import named_labels
 from maasnb.parts import named, taken
@@ -179,16 +179,8 @@ def _notes(suspected: int) -> tuple[str, ...]:
 
 
 def _images(run: Run, rows: Array) -> Array | None:
-    split = run.data.train
-    if not isinstance(split.x, np.ndarray):
-        return None
-    shape = image_shape(split.x.shape[1:], run.data.features)
-    if shape is None or split.x.dtype.kind not in "fiub":
-        return None
-    pictures = split.x[rows].reshape(len(rows), *shape)
-    if pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):
-        pictures = np.moveaxis(pictures, 1, 3)
-    return pictures
+    x: Any = run.data.train.x
+    return as_pictures(x[rows], run.data.features) if isinstance(x, np.ndarray) else None
 
 
 def _in_words(example: Any, features: tuple[str, ...]) -> str:  # noqa: ANN401 - a raw example

@@ -59,12 +59,12 @@ def _in_two_splits(profile: Profile) -> Finding | None:
 
 def _gives_away(profile: Profile) -> Finding | None:
     """Find single columns that tell the target almost by themselves."""
-    if profile.form != "table" or profile.data.kind not in ("classification", "regression"):
+    if profile.data.kind not in ("classification", "regression"):
         return None
     y = np.concatenate([split.y for split in profile.splits.values()])
     if len(y) < _FEWEST or profile.data.positions:
         return None
-    names = [column.name for column in profile.columns if _share_told(column, y) > _TELLS]
+    names = _names_where(profile, lambda column: _share_told(column, y) > _TELLS)
     if not names:
         return None
     return Finding(
@@ -75,6 +75,12 @@ def _gives_away(profile: Profile) -> Finding | None:
         remedy="Ask whether it is known before the answer is; leave it out where it is not.",
         where=tuple(names),
     )
+
+
+def _names_where(profile: Profile, holds: Callable[[Column], bool]) -> list[str]:
+    """Return the columns of a table that something holds of; other data has none."""
+    columns = profile.columns if profile.form == "table" else ()
+    return [column.name for column in columns if holds(column)]
 
 
 def _share_told(column: Column, y: np.ndarray) -> float:
@@ -219,9 +225,7 @@ def _duplicates(profile: Profile) -> Finding | None:
 
 def _constant(profile: Profile) -> Finding | None:
     """Find columns that say nothing."""
-    if profile.form != "table":
-        return None
-    names = [column.name for column in profile.columns if column.is_constant]
+    names = _names_where(profile, lambda column: column.is_constant)
     if not names:
         return None
     return Finding(
@@ -236,9 +240,7 @@ def _constant(profile: Profile) -> Finding | None:
 
 def _extremes(profile: Profile) -> Finding | None:
     """Find columns with values far away from all others."""
-    if profile.form != "table":
-        return None
-    names = [column.name for column in profile.columns if _farthest(column) > _FAR]
+    names = _names_where(profile, lambda column: _farthest(column) > _FAR)
     if not names:
         return None
     return Finding(

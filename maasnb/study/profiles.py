@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.images import image_shape
+from maasnb.datasets.images import as_pictures, image_shape
 from maasnb.datasets.loading import Data, Split
 from maasnb.datasets.splits import taken_split
 from maasnb.errors import DataError
@@ -216,8 +216,6 @@ class Profile:
     def _pictures(self) -> dict[str, Array]:
         """Return some training images, of each class in turn, with their classes."""
         train, of_classes = self.splits["train"], self.data.kind == "classification"
-        shape = image_shape(train.x.shape[1:], self.data.features)
-        assert shape is not None
         rows = np.arange(min(len(train), MOST_PICTURES))
         if of_classes:
             by_class = [np.flatnonzero(train.y == n)[:MOST_PICTURES] for n in np.unique(train.y)]
@@ -226,9 +224,8 @@ class Profile:
                 [each[turn] for each in by_class if turn < len(each)] for turn in range(longest)
             ]
             rows = np.array([row for turn in turns for row in turn][:MOST_PICTURES])
-        images = train.x[rows].reshape(len(rows), *shape)
-        if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] not in (1, 3):
-            images = np.moveaxis(images, 1, 3)
+        images = as_pictures(train.x[rows], self.data.features)
+        assert images is not None
         titles = [self.data.labels[n] for n in train.y[rows]] if of_classes else [""] * len(rows)
         return {"images": images, "titles": np.array(titles)}
 

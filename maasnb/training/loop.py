@@ -21,6 +21,7 @@ from maasnb.errors import DataError, DivergedError, TrainingError
 from maasnb.events import Measured, Restored, Started, Stepped, Validated
 from maasnb.metrics import measure
 from maasnb.records.examples import ExampleLosses
+from maasnb.records.history import MEASURED_EPOCHS
 from maasnb.records.run import Run
 from maasnb.training.feeding import Feed, make_feed
 from maasnb.training.interventions import Schedule
@@ -30,8 +31,6 @@ from maasnb.training.options import Plan
 from maasnb.training.pacing import Pacer
 
 __all__ = ["Beginning", "Loop"]
-
-_MEASURED_EPOCHS = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +231,7 @@ class Loop(Obeying):
         if self._step == 0:
             return 0
         epoch_ends = (self._step // run.steps_per_epoch + 1) * run.steps_per_epoch
-        early = epoch_ends <= _MEASURED_EPOCHS * run.steps_per_epoch
+        early = epoch_ends <= MEASURED_EPOCHS * run.steps_per_epoch
         return min(epoch_ends if early else run.total_steps, run.total_steps) - 1
 
     def _take_chunk(self, most: int) -> None:
@@ -344,7 +343,8 @@ class Loop(Obeying):
             )
         )
         counts = sum(map(len, found.histograms.values()))
-        self._pacer.measured(seconds + time.perf_counter() - began, counts)
+        told_s = time.perf_counter() - began
+        self._pacer.measured(seconds + told_s + found.beside_s, counts)
         self._last_read = time.perf_counter()
 
     def _note_examples(self, rows: Rows, losses: Array | None) -> None:

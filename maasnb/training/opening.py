@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from maasnb.errors import ModelError, OptionError, WorkspaceError, unknown_name
-from maasnb.events import read
+from maasnb.events import Event
 from maasnb.records.checkpoints import Checkpoint, checkpoint_steps, read_checkpoint
-from maasnb.records.record import Record, read_summary, runs_folder
+from maasnb.records.record import Record, events_of, read_summary, runs_folder
 from maasnb.training.interventions import Schedule
 from maasnb.training.loop import Beginning
 
@@ -33,9 +33,9 @@ class Opening:
     folder: Path | None = None
     origin: Mapping[str, Any] | None = None
 
-    def lines(self) -> Iterable[str]:
-        """Return the lines of the log that it continues."""
-        return self.log.decode(errors="replace").splitlines()
+    def events(self) -> Iterable[Event]:
+        """Return the events of the log that it continues."""
+        return events_of(self.log)
 
     def record(self, name: str, summary: Mapping[str, Any]) -> Record:
         """Open the record.
@@ -144,19 +144,19 @@ def resumed(
     checkpoint, complaints = newest_whole(folder)
     if checkpoint is None:
         complaints.append("No checkpoint can be used: the run begins anew, with the model given.")
-        tail = Schedule.of_knobs(read(log.decode(errors="replace").splitlines()))
+        tail = Schedule.of_knobs(events_of(log))
         beginning = Beginning(schedule=tail, complaints=tuple(complaints))
         return options, Opening(beginning=beginning, folder=folder)
     mark = checkpoint.mark
-    kept, tail = log[: mark.log_bytes], log[mark.log_bytes :].decode(errors="replace")
     beginning = Beginning(
         step=mark.step,
         arrays=checkpoint.arrays,
         knobs=mark.knobs,
-        schedule=Schedule.of_knobs(read(tail.splitlines())),
+        schedule=Schedule.of_knobs(events_of(log[mark.log_bytes :])),
         first=int(summary.get("first", 0)),
         complaints=tuple(complaints),
     )
+    kept = log[: mark.log_bytes]
     return options, Opening(beginning=beginning, log=kept, seconds=mark.seconds, folder=folder)
 
 

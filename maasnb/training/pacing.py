@@ -12,7 +12,6 @@ _MOST_AT_A_PACE = (
 )
 _MOST_COUNTS_AT_A_PACE = 2_000_000  # likewise counts of histograms, of 2 to 6 bytes each in the log
 _FIRST_CHUNK = 4
-_FIRST_INTERVAL_S = 2.0  # at the most, while it is not known what a measurement costs
 
 
 class Pacer:
@@ -23,7 +22,9 @@ class Pacer:
         self._longest = longest
         self._length = min(_FIRST_CHUNK, longest)
         self._step_s: float | None = None
-        self._interval_s = _LEAST_INTERVAL_S
+        self._cost_s: float | None = None  # of one measurement, beside that of its step
+        self._spent_s = 0.0  # on all measurements but the first
+        self._sparse_s = 0.0
         self._measured_at: float | None = None
         self._measurements = 0
         self._began = time.perf_counter()
@@ -34,31 +35,40 @@ class Pacer:
         return min(self._length, left)
 
     def wants_statistics(self) -> bool:
-        """Say whether the next step is to be measured."""
+        """Say whether the next step is to be measured.
+
+        The first one is. Later ones share a budget, a part of the time since the run began, out of
+        which those are paid too that are measured whatever the clock says.
+        """
         if self._measured_at is None:
             return True
-        return time.perf_counter() - self._measured_at >= self._interval_s
+        # While no cost is known, a measurement is taken to cost another step.
+        cost_s = self._step_s if self._cost_s is None else self._cost_s
+        if cost_s is None:
+            return False
+        now = time.perf_counter()
+        interval_s = max(_LEAST_INTERVAL_S, cost_s / _SHARE, self._sparse_s)
+        paid = self._spent_s + cost_s <= _SHARE * (now - self._began)
+        return paid and now - self._measured_at >= interval_s
 
     def measuring(self) -> None:
         """Take note that a step is being measured, so that the next one is not."""
         self._measured_at = time.perf_counter()
 
     def measured(self, seconds: float, counts: int = 0) -> None:
-        """Take note of how long a measured step took, and space them so that they stay cheap.
+        """Take note of how long a measured step took.
 
         Args:
-            seconds: how long it took.
+            seconds: how long it took, with what ran beside it.
             counts: how many counts of histograms it brought.
         """
         self._measured_at = time.perf_counter()
         self._measurements += 1
-        if self._measurements == 1:  # it may compile
-            self._interval_s = min(max(_LEAST_INTERVAL_S, seconds / _SHARE), _FIRST_INTERVAL_S)
-        else:
-            extra = max(seconds - (self._step_s or 0.0), 0.0)
-            most = min(_MOST_AT_A_PACE, _MOST_COUNTS_AT_A_PACE / max(counts, 1))
-            sparse = (self._measured_at - self._began) / most
-            self._interval_s = max(_LEAST_INTERVAL_S, extra / _SHARE, sparse)
+        most = min(_MOST_AT_A_PACE, _MOST_COUNTS_AT_A_PACE / max(counts, 1))
+        self._sparse_s = (self._measured_at - self._began) / most
+        if self._measurements > 1:  # the first one may compile
+            self._cost_s = max(seconds - (self._step_s or 0.0), 0.0)
+            self._spent_s += self._cost_s
 
     def took(self, steps: int, seconds: float) -> None:
         """Take note of how long a chunk took; chunks grow at most fourfold at a time."""

@@ -1,10 +1,9 @@
 """The verb `replay`: take a run's steps once more, with what was done to it by the way."""
 
 from maasnb.errors import OptionError
-from maasnb.events import read
 from maasnb.records.checkpoints import read_checkpoint
 from maasnb.records.observing import run_named
-from maasnb.records.record import read_summary
+from maasnb.records.record import events_of, read_summary
 from maasnb.records.run import Run
 from maasnb.training.interventions import Schedule
 from maasnb.training.loop import Beginning
@@ -39,13 +38,12 @@ def replay(run: Run | str, *, name: str | None = None, wait: bool = True) -> Run
     first = int(read_summary(run.folder).get("first", 0))
     checkpoint = read_checkpoint(run.folder, first)
     log, mark = (run.folder / "events.jsonl").read_bytes(), checkpoint.mark
-    events = read(log[mark.log_bytes :].decode(errors="replace").splitlines())
     opening = Opening(
         beginning=Beginning(
             step=mark.step,
             arrays=checkpoint.arrays,
             knobs=mark.knobs,
-            schedule=Schedule.of_everything(events),
+            schedule=Schedule.of_everything(events_of(log[mark.log_bytes :])),
             first=first,
         ),
         log=log[: mark.log_bytes] if first else b"",

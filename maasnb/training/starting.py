@@ -15,7 +15,7 @@ from maasnb.backends import backend_of
 from maasnb.backends.protocol import Backend
 from maasnb.datasets.loading import Data
 from maasnb.errors import OptionError
-from maasnb.events import Event, read
+from maasnb.events import Event
 from maasnb.parts import taken
 from maasnb.records.observing import observers_told, occupy, release
 from maasnb.records.run import Run
@@ -221,7 +221,7 @@ def _make_run(
         origin=opening.origin,
         forker=functools.partial(fork_run, start),
     )
-    run.begin_at(opening.beginning.step, opening.seconds, read(opening.lines()))
+    run.begin_at(opening.beginning.step, opening.seconds, opening.events())
     return run
 
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from maasnb.backends import backend_named
 from maasnb.datasets.batches import Batches
 from maasnb.errors import OptionError
-from maasnb.layers import Dense, Dropout, Spec
+from maasnb.layers import BatchNorm, Dense, Dropout, Spec
 from maasnb.rules import Rule
 from tests.backends.models import CLASSES, NOISY, SPEC, examples, same_weights, train
 
@@ -139,19 +139,37 @@ def test_torch_and_jax_take_the_same_steps_with_every_rule(size):
     assert_allclose(one, other, atol=1e-3)
 
 
-def test_changed_rates_and_norms_compile_nothing_again(caplog):
+@pytest.fixture
+def compiled(caplog):
+    """Yield what says which steps and statistics JAX compiled from now on."""
     import jax
 
+    def steps():
+        lines = [record.getMessage() for record in caplog.records]
+        lines = [line for line in lines if line.startswith("Compiling")]
+        return [line for line in lines if "_step" in line or "_statistics" in line]
+
+    jax.config.update("jax_log_compiles", True)  # in every thread, unlike jax.log_compiles()
+    yield steps
+    jax.config.update("jax_log_compiles", False)
+
+
+def test_changed_rates_and_norms_compile_nothing_again(caplog, compiled):
     backend = backend_named("jax")
     model = backend.build(Spec(input=(4,), layers=(Dense(7, "tanh"), Dense(3))), 0)
     train(backend, model, steps=8, chunk=4, clip=1.0, measured={0})
-    with jax.log_compiles():
-        caplog.clear()
-        rates = np.linspace(0.01, 0.02, 12)
-        train(backend, model, steps=12, chunk=5, lr=rates, clip=0.5, measured={2, 3})
-    seen = [record.getMessage() for record in caplog.records if record.getMessage()]
-    compiled = [line for line in seen if line.startswith("Compiling")]
-    assert [line for line in compiled if "_step" in line or "_statistics" in line] == []
+    assert len(compiled()) == 2
+    caplog.clear()
+    rates = np.linspace(0.01, 0.02, 12)
+    train(backend, model, steps=12, chunk=5, lr=rates, clip=0.5, measured={2, 3})
+    assert compiled() == []
+
+
+def test_a_smaller_last_batch_and_chunks_of_other_lengths_compile_no_second_step(compiled):
+    backend = backend_named("jax")
+    model = backend.build(Spec(input=(4,), layers=(Dense(9, "tanh"), Dense(3))), 0)
+    train(backend, model, steps=16, chunk=3, size=33)
+    assert len(compiled()) == 1
 
 
 def test_the_recorded_gradient_norm_is_the_one_before_clipping(backend):
@@ -220,6 +238,38 @@ def test_bfloat16_keeps_a_batch_norms_statistics_in_float32(backend):
     found = [weight for name, weight in backend.weights(model).items() if "mean" in name]
     assert found[0].dtype == np.float32
     assert losses[-5:].mean() < losses[:5].mean()
+
+
+@pytest.mark.parametrize(("size", "accumulate"), [(37, 1), (37, 2), (32, 5), (34, 3)])
+def test_batch_norm_sees_no_padded_row_of_a_smaller_batch(backend, size, accumulate):
+    spec = Spec(input=(4,), layers=(BatchNorm(), Dense(3)))
+    model = backend.build(spec, 0)
+    part = -(-10 // accumulate)
+    rows = Batches(size=size, batch=10, seed=0).rows(0, 4)
+    inputs, mean = examples(size)[0], np.zeros(4)
+    for indices, count in zip(rows.indices, rows.counts, strict=True):
+        for first in range(0, count, part):
+            batch = inputs[indices[first : min(first + part, count)]]
+            mean = 0.9 * mean + 0.1 * batch.mean(axis=0)
+    program, state, _ = train(
+        backend, model, steps=4, chunk=3, lr=0.0, size=size, rule=Rule(accumulate=accumulate)
+    )
+    program.update(state)
+    (found,) = [weight for name, weight in backend.weights(model).items() if "mean" in name]
+    assert_allclose(found, mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [30, 37])
+def test_torch_and_jax_normalise_parts_of_a_batch_alike(size):
+    torch, jax = backend_named("torch"), backend_named("jax")
+    spec = Spec(input=(4,), layers=(Dense(8), BatchNorm(), Dense(3)))
+    one, other = torch.build(spec, 1), jax.build(spec, 2)
+    jax.set_shared_weights(other, torch.shared_weights(one))
+    options = {"steps": 24, "chunk": 7, "size": size, "measured": {3, 8}}
+    options["rule"] = Rule(accumulate=2)
+    _, _, losses = train(torch, one, **options)
+    _, _, same = train(jax, other, **options)
+    assert_allclose(losses, same, atol=1e-3)
 
 
 def test_parts_of_a_batch_draw_different_dropout(backend):
@@ -301,11 +351,13 @@ def test_a_scalar_loss_of_a_smaller_last_batch_is_the_mean_of_its_own_examples(b
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 
-def test_a_scalar_loss_of_parts_of_a_smaller_batch_is_refused_where_parts_are_padded():
-    backend = backend_named("jax")
-    rule = Rule(loss=own_losses(backend)[1], accumulate=2)
-    with pytest.raises(OptionError, match="a scalar for 10 .* last batch .* comes in parts"):
-        train(backend, backend.build(SPEC, 0), steps=1, chunk=1, rule=rule, size=33)
+@pytest.mark.parametrize("size", [30, 33, 37])
+def test_a_scalar_loss_of_parts_is_the_mean_of_all_examples_of_the_batch(backend, size):
+    each, mean = own_losses(backend)
+    rules = [Rule(loss=each), Rule(loss=mean, accumulate=2)]
+    options = {"steps": 12, "chunk": 5, "size": size}
+    curves = [after(backend, SPEC, rule=rule, **options)[1] for rule in rules]
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 
 def test_a_loss_of_an_unfitting_shape_is_refused(backend):

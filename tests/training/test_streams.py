@@ -101,6 +101,19 @@ def test_a_function_may_ask_for_the_epoch(backend):
     assert asked[:4] == [0, 0, 1, 2]  # the first time to see what the batches are
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_batches_of_a_streams_own_sizes_are_normalised(backend, accumulate):
+    sizes, (x, y) = (48, 64, 48, 17), rows(count=177)
+    ends = np.cumsum(sizes)[:-1]
+    given = Loader(list(zip(np.split(x, ends), np.split(y, ends), strict=True)))
+    layers = [mb.Input(4), mb.Dense(8, "tanh"), mb.BatchNorm(), mb.Dense(3)]
+    net = mb.build(layers, backend=backend.name)
+    run = train(net, mb.data(given), epochs=30, lr=0.05, accumulate=accumulate)
+    losses = logged_losses(run)
+    assert len(losses) == 120 // accumulate
+    assert np.mean(losses[-4:]) < 0.3 * losses[0]
+
+
 def test_batches_are_accumulated_to_a_step(backend):
     run = train(network(backend), mb.data(Loader(batches())), epochs=2, accumulate=3)
     assert (run.steps, run.steps_per_epoch) == (4, 2)

@@ -139,7 +139,7 @@ class JaxBackend:
         *,
         inputs: Parts,
         targets: Parts,
-        batch: int,
+        batch: int,  # noqa: ARG002 - the seam's form
         ragged: bool,
         device: str | None,
         rule: Rule = PLAIN,
@@ -160,7 +160,6 @@ class JaxBackend:
             chosen,
             inputs=inputs,
             targets=targets,
-            batch=batch,
             ragged=ragged,
             rule=rule,
         )

@@ -105,32 +105,33 @@ def counts_of(arrays: Sequence[jax.Array], masks: Sequence[jax.Array | None] = (
 
 
 def activations_of(
-    watch: Callable[[Any], Sequence[Watched]], parts: Tree, real: jax.Array, *, looped: bool
+    watch: Callable[[Any], Sequence[Watched]], parts: Sequence[Tree], *, looped: bool
 ) -> Activations:
     """Return what the activation functions put out for a batch.
 
     Args:
-        watch: returns it for one of the parts.
-        parts: a tree of arrays [parts, ...].
-        real: which rows of each part are examples [parts, rows].
+        watch: returns it for one part: inputs, targets, which rows are real, and a number.
+        parts: the batch's parts, those of one size together [parts, ...].
         looped: whether a loop over parts is compiled as such.
     """
     named: tuple[tuple[str, str], ...] = ()
 
-    def of_one(_: None, given: Any) -> tuple[None, Any]:  # noqa: ANN401 - a part and its rows
+    def of_one(_: None, part: Tree) -> tuple[None, Any]:
         nonlocal named
-        part, rows = given
         found = [each for each in watch(part) if each.values.ndim]
         named = tuple((each.layer, each.function) for each in found)
-        return None, _summary(found, rows)
+        return None, _summary(found, part[2])
 
-    if len(real) > 1:
-        unroll = 1 if looped else len(real)
-        _, found = jax.lax.scan(of_one, None, (parts, real), unroll=unroll)
-    else:
-        _, found = of_one(None, jax.tree.map(lambda each: each[0], (parts, real)))
-        found = jax.tree.map(lambda each: each[None], found)
-    moments, alive, counts = found
+    found = []
+    for alike in parts:
+        number = len(alike[2])
+        if number > 1:
+            unroll = 1 if looped else number
+            found.append(jax.lax.scan(of_one, None, alike, unroll=unroll)[1])
+        else:
+            one = of_one(None, jax.tree.map(lambda each: each[0], alike))[1]
+            found.append(jax.tree.map(lambda each: each[None], one))
+    moments, alive, counts = jax.tree.map(lambda *each: jnp.concatenate(each), *found)
     return Activations(moments, alive, counts, named)
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
+from concurrent.futures import Future, wait
 from typing import Any
 
 import jax
@@ -16,16 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from maasnb.backends.jax.beside import Made, made_before, made_beside
 from maasnb.backends.jax.calls import as_given, call, traced_once
 from maasnb.backends.jax.losses import is_one_number
-from maasnb.backends.jax.measuring import Measurement
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
 from maasnb.backends.jax.updates import make_transformation, refuse_unusable
 from maasnb.backends.protocol import PLAIN, Array, Evaluation, Losses, Statistics
 from maasnb.datasets.batches import Rows
 from maasnb.parts import Parts, arguments, count, leaves, taken
-from maasnb.rules import Rule, unfitting_loss
+from maasnb.rules import Rule
 from maasnb.tasks import Kind, Optimizer, Task
 
 __all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
@@ -76,7 +77,6 @@ class JaxProgram:
         *,
         inputs: Parts,
         targets: Parts,
-        batch: int,
         ragged: bool,
         rule: Rule = PLAIN,
     ) -> None:
@@ -104,10 +104,10 @@ class JaxProgram:
             rule, evaluation, task.kind, examples, targets
         )
         # Neither can running statistics of a batch, as those of BatchNorm.
-        normed = bool(jax.tree.leaves(nnx.state(model, nnx.BatchStat))) and rule.accumulate == 1
+        normed = bool(jax.tree.leaves(nnx.state(model, nnx.BatchStat)))
         self._whole = self._one_number or normed
         self._evaluated = max(1, min(EVALUATION_BATCH, _OUTPUT_NUMBERS // _numbers_of(task)))
-        self._batch = batch
+        self._accumulate = rule.accumulate
         structure = Structure(
             training=training_graph,
             evaluation=nnx.split(evaluation, *kinds)[0],
@@ -119,9 +119,6 @@ class JaxProgram:
             ragged=ragged and not self._whole,
             looped=self._looped,
         )
-        if self._one_number and ragged and rule.accumulate > 1:
-            reason = "because the last batch of an epoch is smaller and comes in parts"
-            raise unfitting_loss("a scalar", batch, reason)
         self._steps = compiled_steps(structure)
 
     @property
@@ -139,9 +136,7 @@ class JaxProgram:
         """Copy the model's present parameters to the device, with a fresh optimiser."""
         leaves = jax.tree.leaves(self._first)
         # A copy, because a chunk donates its leaves and the model's own arrays must stay good.
-        return JaxState(
-            [jax.device_put(jnp.array(leaf, copy=True), self._device) for leaf in leaves]
-        )
+        return JaxState(_copied([jax.device_put(leaf, self._device) for leaf in leaves]))
 
     def place(self, inputs: Parts, targets: Parts) -> JaxPlaced:
         """Copy a split to the device."""
@@ -162,21 +157,17 @@ class JaxProgram:
     ) -> tuple[JaxState, JaxLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), len(rows))
-        if not self._whole or rows.counts.min() == rows.indices.shape[1]:
+        width = rows.indices.shape[1]
+        if not self._whole or rows.counts.min() == width:
             return self._dispatch(state, placed, rows, rates, clip)
         # A smaller batch is a step of its own shape.
-        parts = []
+        found = []
         for step in range(len(rows)):
-            whole = _without_padding(rows.at(step))
-            state, losses = self._dispatch_one(state, placed, whole, rates[step : step + 1], clip)
-            parts += [self._filled(part) for part in losses.parts]
-        return state, JaxLosses(parts, rows.counts)
-
-    def _filled(self, losses: jax.Array) -> jax.Array:
-        """Return the losses of one smaller batch [1, rows] as those of a whole one [1, batch]."""
-        if self._one_number:
-            return jnp.broadcast_to(losses[:, :1], (1, self._batch))
-        return jnp.pad(losses, ((0, 0), (0, self._batch - losses.shape[1])))
+            state, losses = self._dispatch_one(
+                state, placed, rows.at(step), rates[step : step + 1], clip
+            )
+            found.append(jnp.pad(losses, ((0, 0), (0, width - losses.shape[1]))))
+        return state, JaxLosses(found, rows.counts)
 
     def _dispatch(
         self,
@@ -189,26 +180,36 @@ class JaxProgram:
         """Take steps in one dispatch, or in one each."""
         if self._looped:
             capacity = self.longest_chunk(placed, rows.indices.shape[1])
-            arguments = _given(rows, rates, clip, capacity)
+            arguments = (*_given(rows, rates, clip, capacity), np.int32(len(rows)))
             leaves, losses = self._steps.many(
-                state.leaves, placed.inputs, placed.targets, *arguments, np.int32(len(rows))
+                state.leaves, placed.inputs, placed.targets, *arguments, part=self._part_of(rows)
             )
             return JaxState(leaves), JaxLosses([losses], rows.counts)
-        parts = []
+        found = []
         for step in range(len(rows)):
             state, losses = self._dispatch_one(
                 state, placed, rows.at(step), rates[step : step + 1], clip
             )
-            parts += losses.parts
-        return state, JaxLosses(parts, rows.counts)
+            found.append(losses)
+        return state, JaxLosses(found, rows.counts)
 
     def _dispatch_one(
         self, state: JaxState, placed: JaxPlaced, rows: Rows, rate: Array, clip: float | None
-    ) -> tuple[JaxState, JaxLosses]:
+    ) -> tuple[JaxState, jax.Array]:
+        """Take the step of one batch; return the losses of its examples too [1, rows]."""
+        given = _given(self._shown(rows), rate, clip)
         leaves, losses = self._steps.one(
-            state.leaves, placed.inputs, placed.targets, *_given(rows, rate, clip)
+            state.leaves, placed.inputs, placed.targets, *given, part=self._part_of(rows)
         )
-        return JaxState(leaves), JaxLosses([losses], rows.counts)
+        return JaxState(leaves), losses
+
+    def _shown(self, rows: Rows) -> Rows:
+        """Return the rows of one step as the model may see them: without padding, or with."""
+        return _without_padding(rows) if self._whole else rows
+
+    def _part_of(self, rows: Rows) -> int:
+        """Return how many rows of a batch are computed at a time."""
+        return -(-rows.indices.shape[1] // self._accumulate)
 
     def statistics(
         self,
@@ -219,28 +220,37 @@ class JaxProgram:
         clip: float | None = None,
         *,
         full: bool = True,
-    ) -> tuple[JaxState, JaxLosses, Measurement]:
-        """Measure what a step does, then take it as any other: no bit can differ."""
+    ) -> tuple[JaxState, JaxLosses, Future[Made]]:
+        """Measure what a step does, and take it as any other: no bit can differ."""
         rates = np.broadcast_to(np.asarray(lr, np.float32), 1)
-        given = _given(_without_padding(rows) if self._whole else rows, rates, clip)
-        found = self._steps.statistics(
-            state.leaves, placed.inputs, placed.targets, *given, full=full
+        given = _given(self._shown(rows), rates, clip)
+        beside = self._device.platform == "cpu"
+        leaves = _copied(state.leaves) if beside else state.leaves
+        found = (made_beside if beside else made_before)(
+            lambda: self._steps.statistics(
+                leaves, placed.inputs, placed.targets, *given, part=self._part_of(rows), full=full
+            )
         )
-        return *self.chunk(state, placed, rows, lr, clip), found
+        try:
+            return *self.chunk(state, placed, rows, lr, clip), found
+        except BaseException:
+            wait([found])  # so that nothing of a run that failed goes on
+            raise
 
     def host(self, losses: JaxLosses) -> Losses:
         """Wait for losses."""
         found = np.concatenate(jax.device_get(losses.parts))[: len(losses.counts)]
-        if self._one_number:
-            return Losses(means=found[:, 0].astype(np.float64), examples=None)
         means = found.sum(axis=1, dtype=np.float64) / losses.counts
+        if self._one_number:
+            return Losses(means=means, examples=None)
         if losses.counts.min() < found.shape[1]:
             found = np.where(np.arange(found.shape[1]) < losses.counts[:, None], found, np.nan)
         return Losses(means=means, examples=found)
 
-    def host_statistics(self, statistics: Measurement) -> Statistics:
+    def host_statistics(self, statistics: Future[Made]) -> Statistics:
         """Wait for statistics."""
-        return statistics.on_host(self._names)
+        made = statistics.result()
+        return dataclasses.replace(made.measurement.on_host(self._names), beside_s=made.seconds)
 
     def evaluate(self, state: JaxState, placed: JaxPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
@@ -278,8 +288,7 @@ class JaxProgram:
 
     def update(self, state: JaxState) -> None:
         """Write parameters and buffers into the user's own module."""
-        copies = [jnp.array(leaf, copy=True) for leaf in state.leaves]
-        params, _, rest = jax.tree.unflatten(self._tree, copies)
+        params, _, rest = jax.tree.unflatten(self._tree, _copied(state.leaves))
         nnx.update(self._model, params, rest)
 
     def _paths(self) -> list[str]:

@@ -69,17 +69,21 @@ class Structure:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Batch:
-    """Hold what one step is given beside the leaves; leading axis [K] in a chunk."""
+    """Hold what one step is given beside the leaves; leading axis [K] in a chunk.
+
+    All are traced but `part`: how many rows are computed at a time.
+    """
 
     inputs: Any
     targets: Any
     counts: Any
     steps: Any
     rates: Any
+    part: int
 
 
-_FIELDS = [field.name for field in dataclasses.fields(_Batch)]
-jax.tree_util.register_dataclass(_Batch, data_fields=_FIELDS, meta_fields=[])
+_TRACED = [field.name for field in dataclasses.fields(_Batch) if field.name != "part"]
+jax.tree_util.register_dataclass(_Batch, data_fields=_TRACED, meta_fields=["part"])
 
 
 def trained(frozen: tuple[str, ...]) -> Any:  # noqa: ANN401 - a filter, as flax has them
@@ -103,9 +107,9 @@ class Steps:
         self._plain_loss = loss_function(structure.task, Rule(loss=rule.loss))
         self._trained = trained(rule.frozen)
         self._transformation = make_transformation(structure.optimizer)
-        self.many = jax.jit(self._take_steps, donate_argnums=0)
-        self.one = jax.jit(self._take_one_step, donate_argnums=0)
-        self.statistics = jax.jit(self._statistics, static_argnames="full")
+        self.many = jax.jit(self._take_steps, donate_argnums=0, static_argnames="part")
+        self.one = jax.jit(self._take_one_step, donate_argnums=0, static_argnames="part")
+        self.statistics = jax.jit(self._statistics, static_argnames=("part", "full"))
         self.outputs = jax.jit(self._outputs)
 
     def _step(
@@ -133,33 +137,42 @@ class Steps:
 
         A batch that is computed in parts has its gradients added up, part by part.
         """
-        parts = self._structure.rule.accumulate
-        if parts == 1:
-            real = jnp.arange(count(batch.targets)) < batch.counts
-            return self._part(
-                params, rest, batch, (batch.inputs, batch.targets, real, batch.steps), seed
-            )
 
-        def body(carry: Tree, part: Tree) -> tuple[Tree, jax.Array]:
+        def body(carry: Tree, given: Tree) -> tuple[Tree, jax.Array]:
             gradients, rest = carry
-            more, losses, rest = self._part(params, rest, batch, part, seed)
+            more, losses, rest = self._part(params, rest, batch, given, seed)
             return (jax.tree.map(jnp.add, gradients, more), rest), losses
 
-        start = (jax.tree.map(jnp.zeros_like, params), rest)
-        unroll = 1 if self._structure.looped else parts
-        (gradients, rest), losses = jax.lax.scan(body, start, self._parts(batch), unroll=unroll)
-        return gradients, losses.reshape(-1), rest
+        alike = self._parts(batch)
+        if len(alike) == 1 and len(alike[0][-1]) == 1:
+            return self._part(params, rest, batch, _only(alike[0]), seed)
+        carry, losses = (jax.tree.map(jnp.zeros_like, params), rest), []
+        for parts in alike:
+            unroll = 1 if self._structure.looped else len(parts[-1])
+            carry, found = jax.lax.scan(body, carry, parts, unroll=unroll)
+            losses.append(found.reshape(-1))
+        gradients, rest = carry
+        return gradients, jnp.concatenate(losses), rest
 
-    def _parts(self, batch: _Batch) -> tuple[Any, ...]:
-        """Return inputs, targets, which rows are real, and numbers, by part of the batch."""
-        parts = self._structure.rule.accumulate
-        real = jnp.arange(count(batch.targets)) < batch.counts
-        numbers = batch.steps * parts + jnp.arange(parts, dtype=batch.steps.dtype)
-        cut = jax.tree.map(
-            lambda each: each.reshape(parts, -1, *each.shape[1:]),
-            (batch.inputs, batch.targets, real),
-        )
-        return (*cut, numbers)
+    def _parts(self, batch: _Batch) -> list[tuple[Any, ...]]:
+        """Return inputs, targets, which rows are real, and numbers, by part of the batch.
+
+        Those of one size are put together, with a leading axis: all but a smaller last one.
+        """
+        rows, part = count(batch.targets), batch.part
+        whole = rows // part
+        real = jnp.arange(rows) < batch.counts
+        first = batch.steps * self._structure.rule.accumulate
+        numbers = first + jnp.arange(-(-rows // part), dtype=batch.steps.dtype)
+        given, ends = (batch.inputs, batch.targets, real), whole * part
+        found = []
+        if whole:
+            cut = jax.tree.map(lambda x: x[:ends].reshape(whole, part, *x.shape[1:]), given)
+            found.append((*cut, numbers[:whole]))
+        if ends < rows:
+            left = jax.tree.map(lambda x: x[None, ends:], given)
+            found.append((*left, numbers[whole:]))
+        return found
 
     def _part(
         self,
@@ -214,12 +227,14 @@ class Steps:
         seed: jax.Array,
         clip: jax.Array | None,
         count: jax.Array,
+        *,
+        part: int,
     ) -> tuple[Leaves, jax.Array]:
-        batches = _gather(inputs, targets, rows)
+        batches = _gather(inputs, targets, rows, part)
 
         def body(number: jax.Array, carry: tuple[Leaves, jax.Array]) -> tuple[Leaves, jax.Array]:
             leaves, losses = carry
-            batch = jax.tree.map(lambda part: part[number], batches)
+            batch = jax.tree.map(lambda each: each[number], batches)
             after, found, _ = self._step(leaves, batch, seed, clip)
             return after, losses.at[number].set(found)
 
@@ -234,8 +249,10 @@ class Steps:
         rows: tuple[Any, ...],
         seed: jax.Array,
         clip: jax.Array | None,
+        *,
+        part: int,
     ) -> tuple[Leaves, jax.Array]:
-        batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
+        batch = _only(_gather(inputs, targets, rows, part))
         after, losses, _ = self._step(leaves, batch, seed, clip)
         return after, losses[None]
 
@@ -248,10 +265,11 @@ class Steps:
         seed: jax.Array,
         clip: jax.Array | None,
         *,
+        part: int,
         full: bool,
     ) -> Measurement:
         """Return what a step would show; with `full` histograms and activations too."""
-        batch = jax.tree.map(lambda part: part[0], _gather(inputs, targets, rows))
+        batch = _only(_gather(inputs, targets, rows, part))
         _, _, (params, gradients, updates) = self._step(leaves, batch, seed, clip)
         norms, ratios = norms_of(gradients), norms_of(updates) / norms_of(params)
         if not full:
@@ -278,7 +296,7 @@ class Steps:
             return call(model, inputs, structure.task.kind)
 
         def watched(part: tuple[Any, ...]) -> list[Watched]:
-            inputs, targets, number = part
+            inputs, targets, _, number = part
             random = structure.streams.at(seed, number)
             try:
                 return watch(forward, weights, layers, inputs, targets, random)
@@ -286,9 +304,7 @@ class Steps:
                 warnings.warn(f"maasnb cannot watch the activations: {error!r}", stacklevel=2)
                 return []
 
-        inputs, targets, real, numbers = self._parts(batch)
-        parts = (inputs, targets, numbers)
-        return activations_of(watched, parts, real, looped=structure.looped)
+        return activations_of(watched, self._parts(batch), looped=structure.looped)
 
     def _outputs(self, leaves: Leaves, inputs: Tree, targets: Tree) -> tuple[Any, jax.Array]:
         """Return what an evaluation keeps of the outputs, and the sum of the losses."""
@@ -335,7 +351,12 @@ def _check_parameters(before: nnx.State, after: nnx.State) -> None:
             raise replaced_parameter(".".join(map(str, path)), jnp.shape(leaf[...]), shape)
 
 
-def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...]) -> _Batch:
+def _only(tree: Tree) -> Tree:
+    """Return a tree of arrays [1, ...] without that axis."""
+    return jax.tree.map(lambda each: each[0], tree)
+
+
+def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...], part: int) -> _Batch:
     indices, counts, steps, rates = rows
     return _Batch(
         inputs=jax.tree.map(lambda part: jnp.take(part, indices, axis=0), inputs),
@@ -343,6 +364,7 @@ def _gather(inputs: Tree, targets: Tree, rows: tuple[Any, ...]) -> _Batch:
         counts=counts,
         steps=steps,
         rates=rates,
+        part=part,
     )
 
 
