@@ -35,7 +35,9 @@ __all__ = [
     "Send",
     "failure",
     "header",
+    "json_headers",
     "json_response",
+    "message_headers",
     "read_body",
     "retry_headers",
     "send_json",
@@ -146,27 +148,40 @@ def json_response(data: Mapping[str, Any] | list[Any], status: int = 200) -> Res
     return Response(encode(data), status, media_type="application/json")
 
 
+def json_headers(
+    status: int, body: bytes, more: Sequence[tuple[bytes, bytes]] = ()
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer in JSON."""
+    headers = [JSON_TYPE, (b"content-length", str(len(body)).encode()), *more]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
+
+
+def message_headers(message: Message) -> list[tuple[bytes, bytes]]:
+    """Return the headers of the answer to an inference request."""
+    size = (b"content-length", str(len(message.body)).encode())
+    if message.header_size is None:
+        return [JSON_TYPE, size]
+    json_size = str(message.header_size).encode()
+    return [BINARY_TYPE, size, (b"inference-header-content-length", json_size)]
+
+
 async def send_json(
     send: Send, status: int, body: bytes, more: Sequence[tuple[bytes, bytes]] = ()
 ) -> None:
     """Answer with JSON bytes, and with more headers where there are any."""
-    headers = [JSON_TYPE, (b"content-length", str(len(body)).encode()), *more]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await _send(send, status, json_headers(status, body, more), body)
 
 
 async def send_message(send: Send, message: Message) -> None:
     """Answer an inference request."""
-    size = str(len(message.body)).encode()
-    headers = [JSON_TYPE, (b"content-length", size)]
-    if message.header_size is not None:
-        json_size = str(message.header_size).encode()
-        headers = [BINARY_TYPE, (b"content-length", size)]
-        headers.append((b"inference-header-content-length", json_size))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": message.body})
+    await _send(send, 200, message_headers(message), message.body)
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def status_of(error: BaseException) -> int:

@@ -39,7 +39,7 @@ class Application:
         if scope["type"] != "http":
             return
         try:
-            if scope["path"] not in PUBLIC_PATHS:
+            if scope["path"] not in PUBLIC_PATHS and "maasnb.principal" not in scope:
                 scope["maasnb.principal"] = self._services.access.principal(scope)
             path = INFER_PATH.match(scope["path"])
             if path and scope["method"] == "POST":

@@ -1,10 +1,11 @@
 """Micro-batching without a timer: what queued while the program was busy runs as one batch.
 
-How a model runs is decided by what it costs, which is measured once when it is loaded. A run of
-some 30 us is done at once, on the event loop. A longer one joins a queue and runs on the event loop
-as soon as every request that has arrived is read, or, where the batch takes half a millisecond and
-more, in a thread. A batch grows to where a further row gains nothing, so nobody waits for more
-than the run before theirs while the queue is short.
+Every request joins the queue of its model, which runs as soon as all requests that have arrived are
+read: on the event loop, or, where the batch takes half a millisecond and more, in a thread. What a
+run takes is measured once, when the model is loaded. A batch grows to where a further row gains
+nothing, so nobody waits for more than the run before theirs while the queue is short. A batch pays
+even where a run costs nearly nothing: requests are read, then run, then answered, and each of these
+finds the processor's caches as it left them.
 """
 
 import asyncio
@@ -24,10 +25,8 @@ from maasnb.runtimes.served import Golden, ServedModel
 from maasnb.serve.answers import DisconnectedError
 from maasnb.serve.counters import VersionCounts
 
-__all__ = ["Batcher", "Cost", "measure_cost"]
+__all__ = ["Batcher", "Cost", "Outcome", "measure_cost"]
 
-# Up to here a run costs less than the queue would save.
-DIRECT_S = 30e-6
 # Up to here a run may keep the event loop, which costs less than a thread and back (about 100 us).
 LOOP_S = 500e-6
 MOST_ROWS = 128
@@ -43,6 +42,7 @@ MEASURE_S = 0.05
 SLOW_S = 0.1
 
 Outcome = Mapping[str, Array] | Exception
+Tell = Callable[[Outcome], None]
 
 _threads = concurrent.futures.ThreadPoolExecutor(
     max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="run"
@@ -94,27 +94,13 @@ class Batcher:
         self._served = served
         self._cost = cost
         self._most_rows = cost.enough_rows
-        self._direct_rows = _rows_within(cost, DIRECT_S)
-        self._loop_rows = _rows_within(cost, LOOP_S)
+        self._loop_rows = math.floor((LOOP_S - cost.fixed_s) / cost.row_s)
         self._queue: collections.deque[_Waiting] = collections.deque()
         self._numbers = 0
         self._running: Sequence[_Waiting] = ()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self.counts = VersionCounts()
-
-    def at_once(self, inputs: Mapping[str, Array], rows: int) -> Mapping[str, Array] | None:
-        """Return the answer where the run is shorter than any queue; else None.
-
-        Args:
-            inputs: the raw arrays by input name.
-            rows: the examples in them.
-        """
-        if rows > self._direct_rows or not self._served.prompt(rows):
-            return None
-        arrays = _answer(self._served, inputs)
-        self.counts.ran(rows)
-        return arrays
 
     async def answer(
         self, inputs: Mapping[str, Array], rows: int, timeout_s: float, gone: Callable[[], bool]
@@ -132,11 +118,44 @@ class Batcher:
             DeadlineError: the time is over.
             DisconnectedError: the sender went away before its turn.
         """
+        future: asyncio.Future[Mapping[str, Array]] = asyncio.get_running_loop().create_future()
+
+        def tell(outcome: Outcome) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.join(inputs, rows, timeout_s, lambda: future.done() or gone(), tell)
+        return await future
+
+    def join(
+        self,
+        inputs: Mapping[str, Array],
+        rows: int,
+        timeout_s: float,
+        gone: Callable[[], bool],
+        tell: Tell,
+    ) -> None:
+        """Join the next batch.
+
+        Args:
+            inputs: the raw arrays by input name.
+            rows: the examples in them.
+            timeout_s: how long the answer may take, seconds.
+            gone: says whether nobody wants the answer any more.
+            tell: called with the outputs by name, or with what `answer` would raise.
+
+        Raises:
+            OverloadError: too much is waiting.
+        """
         loop = asyncio.get_running_loop()
         numbers = sum(array.size for array in inputs.values())
         self._refuse_overload(numbers)
         deadline = loop.time() + timeout_s
-        waiting = _Waiting(inputs, rows, numbers, deadline, gone, loop.create_future())
+        waiting = _Waiting(inputs, rows, numbers, deadline, gone, tell)
         self._queue.append(waiting)
         self._numbers += numbers
         self.counts.queued = len(self._queue)
@@ -146,7 +165,6 @@ class Batcher:
             self._busy = True
             # Not now: the requests that have arrived with this one are read first.
             loop.call_soon(self._next, loop)
-        return await waiting.future
 
     def _refuse_overload(self, numbers: int) -> None:
         too_much = self._queue and self._numbers + numbers > MOST_WAITING_NUMBERS
@@ -164,7 +182,7 @@ class Batcher:
         raise OverloadError(message, retry_after_s=wait_s)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run the next batch, here or in a thread, until nothing waits."""
+        """Run the next batch, here or in a thread."""
         batch = self._take(loop.time())
         if not batch:
             self._busy = False
@@ -172,7 +190,9 @@ class Batcher:
         rows = sum(waiting.rows for waiting in batch)
         if rows <= self._loop_rows and self._served.prompt(rows):
             self._settle(batch, _run(self._served, batch))
-            loop.call_soon(self._next, loop)
+            self._busy = bool(self._queue)
+            if self._busy:
+                loop.call_soon(self._next, loop)
             return
         self._running = batch
         # When nobody of the batch waits any more, the program is stopped, too.
@@ -212,12 +232,7 @@ class Batcher:
     def _settle(self, batch: Sequence["_Waiting"], outcomes: Sequence[Outcome]) -> None:
         self.counts.ran(sum(waiting.rows for waiting in batch))
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if waiting.future.done():
-                continue
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
-            else:
-                waiting.future.set_result(outcome)
+            waiting.settle(outcome)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
         """Look at the deadlines at a time; one timer serves all that wait."""
@@ -243,21 +258,28 @@ class _Waiting:
     numbers: int
     deadline: float
     gone: Callable[[], bool]
-    future: asyncio.Future[Mapping[str, Array]]
+    tell: Tell
+    told: bool = False
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell what came of the request, once."""
+        if not self.told:
+            self.told = True
+            self.tell(outcome)
 
     def is_wanted(self, now: float) -> bool:
         """Say whether somebody still waits; tell those whose time is over that it is."""
-        if self.future.done():
+        if self.told:
             return False
         if self.gone():
-            self.future.set_exception(DisconnectedError())
+            self.settle(DisconnectedError())
             return False
         if now >= self.deadline:
             message = (
                 "The answer took longer than the request allows; expected it in time. Ask for less "
                 "at once, later, or with a longer X-Request-Timeout."
             )
-            self.future.set_exception(DeadlineError(message))
+            self.settle(DeadlineError(message))
             return False
         return True
 
@@ -267,7 +289,7 @@ def _run(
 ) -> list[Outcome]:
     """Return what each request of a batch gets: its rows of the answer, or its own error."""
     if len(batch) == 1:
-        return [_alone(served, batch[0], deadline_s)]
+        return [_alone(served, batch[0].inputs, deadline_s)]
     names = batch[0].inputs.keys()
     try:
         inputs = {name: np.concatenate([each.inputs[name] for each in batch]) for name in names}
@@ -275,7 +297,7 @@ def _run(
     except DeadlineError as error:
         return [error] * len(batch)
     except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
-        return [_alone(served, each, deadline_s) for each in batch]
+        return [_alone(served, each.inputs, deadline_s) for each in batch]
     outcomes: list[Outcome] = []
     start = 0
     for each in batch:
@@ -285,31 +307,20 @@ def _run(
     return outcomes
 
 
-def _alone(served: ServedModel, waiting: _Waiting, deadline_s: float | None) -> Outcome:
-    try:
-        return _answer(served, waiting.inputs, deadline_s)
-    except MaasError as error:
-        return error
-
-
-def _answer(
-    served: ServedModel, inputs: Mapping[str, Array], deadline_s: float | None = None
-) -> Mapping[str, Array]:
+def _alone(served: ServedModel, inputs: Mapping[str, Array], deadline_s: float | None) -> Outcome:
     try:
         return served.answer(inputs, deadline_s)
-    except MaasError:
-        raise
-    except Exception as error:
+    except MaasError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - said to who sent it
         # The program ran on its golden examples, so it is these that it cannot take.
         message = (
             f"The model {served.manifest.name!r} cannot run on these inputs ({error!s:.300}); "
             "expected values of the kind that it was trained on, such as the metadata's example."
         )
-        raise RequestError(message) from error
-
-
-def _rows_within(cost: Cost, seconds: float) -> int:
-    return math.floor((seconds - cost.fixed_s) / cost.row_s)
+        refusal = RequestError(message)
+        refusal.__cause__ = error
+        return refusal
 
 
 def _fastest(served: ServedModel, inputs: Mapping[str, Array]) -> float:

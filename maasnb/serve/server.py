@@ -98,12 +98,14 @@ def run_server(options: ServerOptions, announce: Callable[[str], None]) -> None:
     uvicorn = _uvicorn()
     from maasnb.serve import connections  # noqa: PLC0415 - as above
     from maasnb.serve.app import Application  # noqa: PLC0415 - needs packages of the extra "serve"
+    from maasnb.serve.infer import Express  # noqa: PLC0415 - as above
     from maasnb.serve.services import open_services  # noqa: PLC0415 - as above
 
     workspace = writable_folder(options.workspace)
     services = open_services(workspace, options.runtimes, options.store)
     most = connections.most_connections()
-    guard = connections.Guard(services.readiness, connections.Limits(connections=most))
+    limits = connections.Limits(connections=most)
+    guard = connections.Guard(services.readiness, limits, Express(services))
     listening = _listen(options.host, options.port)
     host, port = listening.getsockname()[:2]
     url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

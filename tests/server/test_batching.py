@@ -11,7 +11,6 @@ from maasnb.serve.answers import DisconnectedError
 from maasnb.serve.batching import Batcher, Cost, measure_cost
 from tests.small_runs import small_artifact, small_run
 
-DIRECT = Cost(5e-6, 1e-6)
 ON_THE_LOOP = Cost(100e-6, 1e-6)
 IN_A_THREAD = Cost(10e-3, 1e-3)
 
@@ -69,15 +68,6 @@ async def held(session, batcher):
 async def queued(batcher, count):
     while batcher.counts.queued < count:
         await asyncio.sleep(0)
-
-
-def test_a_short_run_is_done_at_once_and_a_longer_one_is_not(batcher):
-    arrays = batcher(DIRECT).at_once(rows(0), 1)
-    np.testing.assert_allclose(
-        arrays["probabilities"], small_run().predict(rows(0)["x"]), atol=1e-5
-    )
-    assert batcher(DIRECT).at_once(rows(0, 40), 40) is None
-    assert batcher(ON_THE_LOOP).at_once(rows(0), 1) is None
 
 
 @pytest.mark.coverage("E7")

@@ -20,6 +20,7 @@ from maasnb.client.uploads import upload
 from maasnb.serve import answers
 from maasnb.serve.app import Application
 from maasnb.serve.connections import Guard, Limits, Server
+from maasnb.serve.infer import Express
 from maasnb.serve.services import open_services
 from maasnb.serve.tokens import workspace_token
 from tests.servers import REPOSITORY
@@ -32,7 +33,7 @@ GET = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 def running(workspace, **limits):
     """Run a server in a thread; yield its port and its guard."""
     services = open_services(workspace, ("onnx",))
-    guard = Guard(services.readiness, Limits(look_s=0.02, **limits))
+    guard = Guard(services.readiness, Limits(look_s=0.02, **limits), Express(services))
     config = uvicorn.Config(
         Application(services), http=guard.protocol(), lifespan="off", log_level="critical"
     )

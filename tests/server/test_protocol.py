@@ -1,5 +1,7 @@
 import concurrent.futures
+import json
 import socket
+import types
 
 import httpx
 import numpy as np
@@ -183,6 +185,72 @@ def test_a_sender_that_goes_away_leaves_the_server_as_it_was(server, http):
             b"Authorization: " + http.headers["authorization"].encode() + b"\r\n\r\n{"
         )
     assert http.post("/v2/models/small/infer", json=body()).status_code == 200
+
+
+def raw(http, head, content, path="/v2/models/small/infer", version="1.1"):
+    """Return a request as it is on the wire."""
+    token = http.headers["authorization"]
+    return (
+        f"POST {path} HTTP/{version}\r\nHost: x\r\nAuthorization: {token}\r\n{head}\r\n\r\n"
+    ).encode() + content
+
+
+@pytest.fixture
+def line(server):
+    """A connection, to be written to and read from as a file."""
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        with connection.makefile("rwb", buffering=0) as sent, connection.makefile("rb") as found:
+            yield types.SimpleNamespace(send=sent.write, find=found)
+
+
+def answer_on(line):
+    """Return the next answer on a connection: its status, whether it is the last, its JSON."""
+    _, status, _ = line.find.readline().split(maxsplit=2)
+    head = dict(each.split(b": ", 1) for each in iter(line.find.readline, b"\r\n"))
+    content = line.find.read(int(head[b"content-length"]))
+    return int(status), head.get(b"connection") == b"close\r\n", json.loads(content)
+
+
+def test_requests_sent_without_waiting_are_answered_in_their_order(http, line):
+    whole = json.dumps({**body(), "id": "first"}).encode()
+    wrong = json.dumps(body(shape=[1, 63])).encode()
+    late = json.dumps({**body(2), "id": "last"}).encode()
+    sent = [raw(http, f"Content-Length: {len(each)}", each) for each in (whole, wrong, late)]
+    live = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    line.send(sent[0] + live + sent[1] + sent[2][:-10])
+    line.send(sent[2][-10:])
+    answers = [answer_on(line) for _ in range(4)]
+    assert [status for status, _, _ in answers] == [200, 200, 400, 200]
+    assert [found.get("id") for _, _, found in answers] == ["first", None, None, "last"]
+
+
+@pytest.mark.parametrize(
+    ("head", "version", "closes"),
+    [
+        ("Content-Length: {size}", "1.1", False),
+        ("Content-Length: {size}\r\nConnection: close", "1.1", True),
+        ("Content-Length: {size}", "1.0", True),
+        ("Transfer-Encoding: chunked", "1.1", False),
+    ],
+    ids=["as-usual", "the-last", "old", "in-chunks"],
+)
+def test_a_request_is_answered_however_it_is_sent(http, line, head, version, closes):
+    content = json.dumps({**body(), "id": "mine"}).encode()
+    head = head.format(size=len(content))
+    if "chunked" in head:
+        content = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content)
+    line.send(raw(http, head, content, version=version))
+    status, closing, found = answer_on(line)
+    assert (status, closing, found["id"]) == (200, closes, "mine")
+
+
+def test_a_sender_who_asks_first_is_told_to_go_on(http, line):
+    content = json.dumps(body()).encode()
+    line.send(raw(http, f"Content-Length: {len(content)}\r\nExpect: 100-continue", b""))
+    assert [line.find.readline() for _ in range(2)] == [b"HTTP/1.1 100 Continue\r\n", b"\r\n"]
+    line.send(content)
+    assert answer_on(line)[0] == 200
 
 
 def test_requests_at_the_same_time_get_their_own_answers(http):
