@@ -4,12 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import new_page
-from tests.browser.jupyter import Notebook, Server
-
-PREPARE = (
-    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
-    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
-)
+from tests.browser.jupyter import PREPARE, Notebook, Server
 
 
 @pytest.fixture(scope="module")
