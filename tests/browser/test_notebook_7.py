@@ -31,7 +31,7 @@ def test_the_sidebar_opens_from_the_menu_and_stops_a_run(notebook):
     side.get_by_role("button", name="Stop", exact=True).click()
     ended = side.locator(f".maasnb-run[data-run='{name}']")
     expect(ended).to_have_attribute("data-status", "stopped")
-    notebook.picture.first.wait_for()
+    expect(page.locator(".jp-CodeCell .jp-InputPrompt").nth(1)).not_to_contain_text("*")
 
 
 def test_the_panel_is_seen_and_steers_while_its_cell_runs(notebook):
