@@ -36,7 +36,7 @@ def test_words_are_chinese_and_a_run_in_the_background_is_told_of(browser, chine
             expect(panel).to_contain_text(words)
         notebook.command("application:close")
         notebook.command("docmanager:open", path="maas/runs/bg/run.json")
-        expect(panel.locator(".mb-answer").first).to_have_text("手动停止")  # read without the kernel
+        expect(panel.locator(".mb-answer").first).to_have_text("手动停止")  # without the kernel
         notebook.command("application:close")
         page.locator(".lm-MenuBar-itemLabel", has_text="maasnb").click()
         expect(page.locator(".lm-Menu").last).to_contain_text("启动本地服务器")
