@@ -17,16 +17,23 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.conftest import FLAGS, new_page
 from tests.browser.jupyter import Notebook, Server
 
+WATCHED_S = 4
 PREPARE = (
     "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
     'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)\n'
     "run = mb.train(net, digits, epochs=10**6, name='timed', wait=False)"
 )
 WATCH = """() => {
-    window.seen = [];
     const row = document.querySelector(".maasnb-run[data-run='timed']");
-    new MutationObserver(() => window.seen.push([row.dataset.status, Date.now()]))
-        .observe(row, { attributes: true, attributeFilter: ["data-status"] });
+    window.seen = [];
+    window.updates = 0;
+    let last = row.dataset.status;
+    new MutationObserver(() => {
+        window.updates += 1;
+        if (row.dataset.status === last) return;
+        last = row.dataset.status;
+        window.seen.push([last, Date.now()]);
+    }).observe(row, { attributes: true, attributeFilter: ["data-status"] });
 }"""
 STARTED = """async () => {
     const app = window.jupyterapp;
@@ -54,18 +61,20 @@ def starts(browser: Browser, servers: dict[str, Server], pairs: int) -> dict[str
     return times
 
 
-def latencies(browser: Browser, server: Server, changes: int) -> list[float]:
-    """Return how long after an event in the kernel the sidebar showed it, in ms."""
+def sidebar(browser: Browser, server: Server, changes: int) -> tuple[list[float], float]:
+    """Return how long after events in the kernel the sidebar showed them, in ms, and updates/s."""
     with new_page(browser) as page:
         notebook = Notebook(page, server, "timed").write(PREPARE).open()
         notebook.command("maasnb:show")
         notebook.run(0)
         page.locator(".maasnb-run[data-run='timed']").wait_for()
         page.evaluate(WATCH)
+        page.wait_for_timeout(1000 * WATCHED_S)
+        updates_s = page.evaluate("() => window.updates") / WATCHED_S
         for number in range(changes):
             notebook.ask("run.resume()" if number % 2 else "run.pause()")
             page.wait_for_function("(n) => window.seen.length > n", arg=number, polling=20)
-            page.wait_for_timeout(400)  # beyond the five frames a second
+            page.wait_for_timeout(1200)  # beyond the five frames of a second
         happened = json.loads(
             notebook.ask(
                 "import json; print(json.dumps([e.time for e in run.history.interventions]))"
@@ -74,7 +83,7 @@ def latencies(browser: Browser, server: Server, changes: int) -> list[float]:
         shown = page.evaluate("() => window.seen")
         notebook.ask("run.stop()")
         notebook.end()
-    return [at - 1000 * then for (_, at), then in zip(shown, happened, strict=True)]
+    return [at - 1000 * then for (_, at), then in zip(shown, happened, strict=True)], updates_s
 
 
 def measured(pairs: int, changes: int) -> dict[str, float]:
@@ -92,7 +101,7 @@ def measured(pairs: int, changes: int) -> dict[str, float]:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
             times = starts(browser, servers, pairs)
-            delays = latencies(browser, servers["with"], changes)
+            delays, updates_s = sidebar(browser, servers["with"], changes)
             browser.close()
     finally:
         for server in servers.values():
@@ -107,6 +116,7 @@ def measured(pairs: int, changes: int) -> dict[str, float]:
         "start with / without, median of pairs": statistics.median(ratios),
         "event to sidebar, median ms": statistics.median(delays),
         "event to sidebar, worst ms": max(delays),
+        "updates of the sidebar a second": updates_s,
     }
 
 

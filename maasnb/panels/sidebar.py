@@ -1,20 +1,23 @@
 """The kernel's half of the sidebar: one comm that pushes what there is, also while cells run.
 
-A page says hello and is told everything, then what changed: at most five frames a second, each with
-the next number, so that a page notices a gap and says hello again. The comm is opened by nobody: it
-has a fixed id, which a page finds among the kernel's comms, so that a front end without the
-extension is sent nothing at all. Frames are made and sent in a thread of their own; the training
-thread only leaves a run's name there.
+A page says hello and is told everything, then what changed: at most five frames a second, of which
+one is kept for what cannot wait, as a pause or an end. Each has the next number, so that a page
+notices a gap and says hello again. The comm is opened by nobody: it has a fixed id, which a page
+finds among the kernel's comms, so that a front end without the extension is sent nothing at all.
+Frames are made and sent in a thread of their own; the training thread only leaves a run's name
+there.
 """
 
 import contextlib
 import contextvars
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from maasnb.errors import MaasError, OptionError
-from maasnb.events import Ended, Event
+from maasnb.events import Ended, Event, Intervened, Warned
 from maasnb.language.translating import speaking, translated
 from maasnb.panels import commands
 from maasnb.panels.conversation import Conversation, keep_replies_off_the_main_thread
@@ -40,7 +43,8 @@ __all__ = ["COMM", "PROTOCOL", "Sidebar", "attach", "detach"]
 COMM: Final = "maasnb"
 """The comm's target and its id, the same in every kernel."""
 PROTOCOL: Final = 1
-INTERVAL_S = 0.2
+INTERVAL_S = 0.25
+MOST_A_SECOND = 5
 MOST_COMPARED = 8
 COMPARED_POINTS = 400
 MOST_CONVERSATIONS = 16
@@ -74,6 +78,7 @@ class Sidebar:
         self._changed: set[str] = set()
         self._parts: set[str] = set()
         self._ready = threading.Event()
+        self._urgent = threading.Event()
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -87,24 +92,31 @@ class Sidebar:
         self._in_cell.discard(run.name)
         run.subscribe(self.take)
         self._touch(run.name)
+        self._urgent.set()
 
     def take(self, event: Event, run: Any) -> None:  # noqa: ANN401 - a run, by its attributes
         """Take note of an event; called in the training thread."""
         if isinstance(event, Ended) and self._runs.get(run.name) == self._cell:
             self._in_cell.add(run.name)
-        if isinstance(event, Ended) or run.name not in self._changed:
+        by_hand = isinstance(event, Intervened) and event.action != "lr"
+        urgent = by_hand or isinstance(event, Ended | Warned)
+        if urgent or run.name not in self._changed:
             self._touch(run.name)
+        if urgent:
+            self._urgent.set()
 
     def cell_ended(self, *_: object) -> None:
         """Take note that variables may have changed; registered for `post_run_cell`."""
         self._cell += 1
         self._endpoints.ask()
         self._touch("", "models", "memory")
+        self._urgent.set()
 
     def close(self) -> None:
         """Tell nobody any more."""
         self._over.set()
         self._ready.set()
+        self._urgent.set()
         self._endpoints.close()
         for each in self._conversations.values():
             each.end()
@@ -225,9 +237,12 @@ class Sidebar:
     # What is told, in the thread that sends.
 
     def _work(self) -> None:
+        sent: deque[float] = deque([0.0] * MOST_A_SECOND, maxlen=MOST_A_SECOND)
         while not self._over.is_set():
             self._ready.wait()
+            self._over.wait(max(sent[0] + 1 - time.monotonic(), 0))
             self._ready.clear()
+            self._urgent.clear()
             if self._over.is_set():
                 return
             with speaking(self._language):
@@ -235,7 +250,8 @@ class Sidebar:
                     self._push()
                 except Exception as error:  # noqa: BLE001 - a sidebar must not end in silence
                     self._answer(f"The sidebar could not be filled: {error!r}", good=False)
-            self._over.wait(INTERVAL_S)
+            sent.append(time.monotonic())
+            self._urgent.wait(INTERVAL_S)
 
     def _push(self) -> None:
         with self._lock:

@@ -14,6 +14,11 @@ import nbformat
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 30
+PREPARE = (
+    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
+    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
+)
+LONG = "%maas train net digits --epochs 100000"
 SETTINGS = {
     "apputils-extension/notification": {
         "fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True,

@@ -7,12 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import new_page
-from tests.browser.jupyter import Notebook
+from tests.browser.jupyter import PREPARE, Notebook
 
-PREPARE = (
-    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
-    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
-)
 COMMANDS = {
     "maasnb:show", "maasnb:new-notebook", "maasnb:insert-load", "maasnb:insert-build",
     "maasnb:insert-train", "maasnb:insert-publish", "maasnb:open-runs", "maasnb:start-server",

@@ -3,12 +3,8 @@
 import pytest
 
 from tests.browser.conftest import new_page
-from tests.browser.jupyter import Notebook
+from tests.browser.jupyter import LONG, PREPARE, Notebook
 
-PREPARE = (
-    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
-    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
-)
 BUILD = '%%maas build other --data digits\nDense(64, "relu")\nDropout(0.2)\nDense(10)'
 PLAIN = 'Dense(64, "relu")'
 
@@ -93,7 +89,7 @@ def test_a_mistake_is_shown_under_its_word(opened, typing):
 
 
 def test_a_kernel_that_speaks_chinese_has_a_chinese_panel(notebook):
-    opened = notebook(f"%env MAASNB_LANG=zh\n{PREPARE}", "%maas train net digits --epochs 100000")
+    opened = notebook(f"%env MAASNB_LANG=zh\n{PREPARE}", LONG)
     opened.run(0)
     opened.start(1)
     panel = opened.page.locator(".maasnb-panel")

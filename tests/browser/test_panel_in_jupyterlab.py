@@ -7,13 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import new_page
-from tests.browser.jupyter import Notebook
-
-PREPARE = (
-    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
-    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
-)
-LONG = "%maas train net digits --epochs 100000"
+from tests.browser.jupyter import LONG, PREPARE, Notebook
 
 
 @pytest.fixture(scope="module")
@@ -222,39 +216,12 @@ def test_after_a_restart_the_panel_says_that_the_kernel_is_gone_and_keeps_what_i
     expect(opened.panel.get_by_role("button", name="Stop")).to_be_disabled()
 
 
-def test_a_notebook_that_is_reopened_without_a_kernel_shows_the_picture(notebook):
-    opened = notebook(PREPARE, "%maas train net digits --epochs 5")
-    opened.run(0)
-    opened.run(1)
-    opened.page.wait_for_selector(".jp-OutputArea-output img")
-    saved = opened.save()
-    (output,) = saved.cells[1].outputs
-    assert set(output.data) == {"image/png", "text/plain"}
-    opened.end()
-    opened.page.goto("about:blank")
-    opened.page.goto(f"{opened.server.url}/lab/tree/{opened.name}.ipynb?reset")
-    opened.page.wait_for_selector(".jp-OutputArea-output img")
-    assert "Error displaying widget" not in opened.page.inner_text("body")
-    assert "Loading widget" not in opened.page.inner_text("body")
+def has_no_dead_widget(page):
+    words = page.inner_text("body")
+    return "Error displaying widget" not in words and "Loading widget" not in words
 
 
-def test_a_notebook_that_was_saved_mid_run_shows_a_picture_without_its_kernel(notebook):
-    opened = notebook(PREPARE, LONG)
-    opened.run(0)
-    opened.start(1)
-    opened.wait_for_step(50)
-    saved = opened.save()
-    (output,) = saved.cells[1].outputs
-    assert "%maas panel digits-torch" in output.data["text/plain"]
-    opened.end()
-    opened.page.goto("about:blank")
-    opened.open()
-    opened.page.get_by_text("when this notebook was saved: training, step").wait_for()
-    opened.picture.wait_for()
-    assert "Error displaying widget" not in opened.page.inner_text("body")
-
-
-def test_a_notebook_from_somebody_else_shows_pictures_and_words_without_being_trusted(notebook):
+def test_a_saved_notebook_shows_pictures_without_its_kernel_trusted_or_not(notebook):
     opened = notebook(
         PREPARE, "%maas train net digits --epochs 5", "%maas inspect net summary", LONG
     )
@@ -264,18 +231,26 @@ def test_a_notebook_from_somebody_else_shows_pictures_and_words_without_being_tr
     opened.wait_for_step(50)
     saved = opened.save()
     opened.end()
-    saved.cells[0].source = f"# by somebody else\n{PREPARE}"  # so it has nobody's signature
-    nbformat.write(saved, opened.path)
-    opened.page.goto("about:blank")
-    opened.open()
-    trusted = "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.trusted"
-    assert opened.page.evaluate(trusted) is False
-    opened.picture.wait_for()
+    (output,) = saved.cells[1].outputs
+    assert set(output.data) == {"image/png", "text/plain"}
+    assert "%maas panel digits-torch" in saved.cells[3].outputs[0].data["text/plain"]
     page = opened.page
+    page.goto("about:blank")
+    opened.open()
+    page.get_by_text("when this notebook was saved: training, step").wait_for()
+    expect(opened.picture).to_have_count(2)
+    assert has_no_dead_widget(page)
+
+    saved.cells[0].source = f"# by somebody else\n{PREPARE}"  # so nobody's signature fits
+    nbformat.write(saved, opened.path)
+    page.goto("about:blank")
+    opened.open()
+    cells = "window.jupyterapp.shell.currentWidget.content.widgets"
+    assert page.evaluate(f"() => {cells}[2].model.trusted") is False
+    opened.picture.wait_for()  # of the run that ended; of the other one there are words
     page.get_by_text("to see it again: %maas panel digits-torch").wait_for()
-    page.get_by_role("cell", name="Dense(32, relu)").first.wait_for()
-    assert "Error displaying widget" not in page.inner_text("body")
-    assert "Loading widget" not in page.inner_text("body")
+    page.get_by_role("cell", name="dense1", exact=True).wait_for()
+    assert has_no_dead_widget(page)
     opened.command("maasnb:show")
     side = page.locator("#maasnb-sidebar")
     expect(side).to_contain_text("maasnb is not loaded in this kernel.")

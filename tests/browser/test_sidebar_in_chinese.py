@@ -4,12 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import new_page
-from tests.browser.jupyter import Notebook, Server
-
-PREPARE = (
-    "%load_ext maasnb\n%maas data digits;\nimport maasnb as mb\n"
-    'net = mb.build([mb.Dense(32, "relu"), mb.Dense(10)], data=digits)'
-)
+from tests.browser.jupyter import PREPARE, Notebook, Server
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +34,9 @@ def test_words_are_chinese_and_a_run_in_the_background_is_told_of(browser, chine
         expect(panel.locator(".mb-status")).to_contain_text("已停止")
         for words in ("训练损失", "学习率", "手动停止"):
             expect(panel).to_contain_text(words)
+        notebook.command("application:close")
+        notebook.command("docmanager:open", path="maas/runs/bg/run.json")
+        expect(panel.locator(".mb-answer").first).to_have_text("手动停止")  # without the kernel
         notebook.command("application:close")
         page.locator(".lm-MenuBar-itemLabel", has_text="maasnb").click()
         expect(page.locator(".lm-Menu").last).to_contain_text("启动本地服务器")

@@ -129,6 +129,18 @@ def test_a_run_that_ended_in_its_own_cell_is_told_from_one_in_the_background(pag
         assert row["in_cell"] is not late
 
 
+def test_an_end_does_not_wait_for_the_next_turn_and_a_step_does(page, watched, monkeypatch):
+    monkeypatch.setattr(sidebar, "INTERVAL_S", 1000)
+    page.hello()
+    page.sidebar.watch(watched.run)
+    page.told("part", lambda told: told["runs"])
+    watched.happens(stepped(2, 4.0, 2.0))
+    watched.run.status = "stopped"
+    watched.happens(Ended(step=2, time=0.0, status="stopped", reason=""))
+    (row,) = page.told("part", lambda told: told["runs"])["runs"]
+    assert (row["step"], row["status"]) == (2, "stopped")
+
+
 def test_many_events_between_two_frames_become_one(page, watched):
     page.sidebar.watch(watched.run)
     page.hello()

@@ -61,7 +61,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
     statusBar?.registerStatusItem(ID, { item: new StatusItem(notebooks, actions), align: "left", rank: 100 });
     app.docRegistry.addWidgetExtension("Notebook", new ToolbarExtension(notebooks, actions, icon));
-    launcher?.add({ command: COMMANDS.newNotebook, category: trans.__("Notebook"), rank: 50 });
+    // Among notebooks the launcher shows pictures alone, as kernels have.
+    const picture = `data:image/svg+xml,${encodeURIComponent(iconText)}`;
+    launcher?.add({ command: COMMANDS.newNotebook, category: trans.__("Notebook"), rank: 50, kernelIconUrl: picture });
     for (const command of Object.values(COMMANDS)) {
       palette?.addItem({ command, category: "maasnb", args: { isPalette: true } });
     }
@@ -91,7 +93,7 @@ function translateSettings({ schema }: ISettingRegistry.ISettings): void {
 /** Have `run.json` opened as the panel of its run. */
 function showRecords(app: JupyterFrontEnd, icon: LabIcon): void {
   app.docRegistry.addFileType({ name: FILE_TYPE, displayName: trans.__("Run"), pattern: "^run\\.json$", extensions: [], mimeTypes: ["application/json"], fileFormat: "text", contentType: "file", icon });
-  const factory = new RecordFactory({ name: "maasnb run", label: trans.__("Panel of the run"), fileTypes: [FILE_TYPE], defaultFor: [FILE_TYPE], modelName: "text", readOnly: true }, app.serviceManager.contents);
+  const factory = new RecordFactory({ name: "maasnb run", label: trans.__("Panel of the run"), fileTypes: [FILE_TYPE], defaultFor: [FILE_TYPE], modelName: "text", readOnly: true }, app.serviceManager.contents, icon);
   // JupyterLab's own types do not fit each other under `exactOptionalPropertyTypes`.
   app.docRegistry.addWidgetFactory(factory as unknown as DocumentRegistry.WidgetFactory);
 }

@@ -24,7 +24,9 @@ export function noticesOf(before: RunRow | undefined, now: RunRow): Notice[] {
     else if (now.status === "stopped") found.push({ run: now.name, words: trans.__("The run %1 was stopped.", now.name), kind: "info" });
     else found.push({ run: now.name, words: trans.__("The run %1 failed: %2", now.name, now.reason || now.status), kind: "error" });
   }
-  if (now.alarm && now.alarm !== before.alarm) {
+  // Of a run that failed its error says it all.
+  const failed = now.status === "failed" || now.status === "diverged";
+  if (now.alarm && now.alarm !== before.alarm && !failed) {
     found.push({ run: now.name, words: trans.__("%1: %2", now.name, now.alarm), kind: "warning" });
   }
   return found;

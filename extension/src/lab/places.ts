@@ -79,12 +79,12 @@ export class Notices {
     }
     const known = this.before.get(link);
     this.before.set(link, new Map(link.state.runs.map((row) => [row.name, row])));
-    const inFront = link === this.notebooks.current && document.visibilityState === "visible";
+    const watched = link === this.notebooks.current && document.visibilityState === "visible";
     if (!known || !this.on) return;
     for (const row of link.state.runs) {
       for (const notice of noticesOf(known.get(row.name), row)) {
         // What ended in its own cell, in front of the person, needs no notice.
-        if (inFront && row.in_cell && notice.kind !== "error" && notice.kind !== "warning") continue;
+        if (watched && row.in_cell && notice.kind !== "error" && notice.kind !== "warning") continue;
         this.show(link, notice);
       }
     }

@@ -207,7 +207,9 @@ export function resetOf(summary: Summary, log: Log, status: Status): { frame: Re
     samples_s: 0,
     memory: null,
   };
-  const reason = summary.reason || log.ended?.reason;
+  const said = summary.reason || log.ended?.reason;
+  // The usual one; others stay as the kernel wrote them.
+  const reason = said === "stopped by hand" ? trans.__("stopped by hand") : said;
   return {
     frame: {
       type: "reset",

@@ -3,6 +3,7 @@
 import { MainAreaWidget } from "@jupyterlab/apputils";
 import { ABCWidgetFactory, type DocumentRegistry, DocumentWidget } from "@jupyterlab/docregistry";
 import type { Contents } from "@jupyterlab/services";
+import type { LabIcon } from "@jupyterlab/ui-components";
 import { Widget } from "@lumino/widgets";
 
 import { h } from "../panel/dom";
@@ -107,13 +108,15 @@ export class RecordViewer extends Widget {
 
 /** Make tabs for `run.json`. */
 export class RecordFactory extends ABCWidgetFactory<DocumentWidget<RecordViewer>> {
-  constructor(options: DocumentRegistry.IWidgetFactoryOptions, private contents: Contents.IManager) {
+  constructor(options: DocumentRegistry.IWidgetFactoryOptions, private contents: Contents.IManager, private icon: LabIcon) {
     super(options);
   }
 
   protected override createNewWidget(context: DocumentRegistry.Context): DocumentWidget<RecordViewer> {
     // Its title stays the file's name: to JupyterLab another one is a request to rename the file.
-    return new DocumentWidget({ content: new RecordViewer(context, this.contents), context });
+    const tab = new DocumentWidget({ content: new RecordViewer(context, this.contents), context });
+    tab.title.icon = this.icon;
+    return tab;
   }
 }
 

@@ -6,6 +6,7 @@ import { Chart, type Mark } from "./chart";
 import { Controls } from "./controls";
 import { DataTable, h, newId, setText, table } from "./dom";
 import { deed, duration, megabytes, short, whole } from "./format";
+import type { Now } from "./protocol";
 import { PublishSection } from "./publish";
 import { ExampleSection, GradientSection, keyOf, LayerSection, NotesSection, RateSection, spread, type Section } from "./sections";
 import type { Store } from "./store";
@@ -198,7 +199,7 @@ export class View {
         ? answer.words
         : free === false && now?.status === "running"
           ? "Here buttons answer only while no cell runs. Train with --bg, or interrupt the kernel to stop."
-          : (now?.reason ?? "");
+          : ended(now);
     this.answer.hidden = !words;
     setText(this.answer, words);
     this.answer.classList.toggle("mb-bad", gone || answer?.good === false);
@@ -311,6 +312,13 @@ export class View {
     });
     return table("loss", ["step", "training", "lowest", "highest", "validation"], rows);
   }
+}
+
+/** Return why a run ended, and after a failure what to do next. */
+function ended(now: Now | null): string {
+  const reason = now?.reason ?? "";
+  const next = "What was learnt before is kept. Mend the cause and run the cell again; run.result() shows where it failed.";
+  return now?.status === "failed" ? `${translated(reason)}\n${translated(next)}` : reason;
 }
 
 /** Fill a list of names and values, changing only what differs. */

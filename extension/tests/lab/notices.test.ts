@@ -16,6 +16,8 @@ describe("noticesOf", () => {
   it("tells of a serious finding", () => {
     const found = noticesOf(row({ status: "finished" }), row({ status: "finished", alarm: "dead ReLUs" }));
     expect(found.map((each) => [each.words, each.kind])).toEqual([["first: dead ReLUs", "warning"]]);
+    const failed = noticesOf(row(), row({ status: "diverged", reason: "the loss became nan", alarm: "infinite loss" }));
+    expect(failed.map((each) => each.kind)).toEqual(["error"]);
   });
 
   it("says nothing of a run that was not seen before, or is another kernel's", () => {
