@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Exercise", "Wrong"]
+from maasnb.records.run import Run
+
+__all__ = ["Exercise", "Wrong", "run_named"]
 
 
 class Wrong(Exception):  # noqa: N818 - no error of the program: an answer that is not right yet
@@ -29,3 +31,15 @@ class Exercise:
     needs: Mapping[str, str]
     check: Callable[[Mapping[str, Any]], None]
     praise: str = ""
+
+
+def run_named(name: str, names: Mapping[str, Any]) -> Run:
+    """Return the run that an answer is.
+
+    Raises:
+        Wrong: it is none.
+    """
+    found = names[name]
+    if not isinstance(found, Run):
+        raise Wrong(f"`{name}` is {found!r:.60}, not a run, which mb.train and run.fork return.")
+    return found

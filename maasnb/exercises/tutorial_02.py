@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.exercises.exercise import Exercise, Wrong
-from maasnb.records.run import Run
+from maasnb.exercises.exercise import Exercise, Wrong, run_named
 
 __all__ = ["EXERCISES"]
 
@@ -64,9 +63,7 @@ def _check_momentum(names: Mapping[str, Any]) -> None:
 
 
 def _check_best(names: Mapping[str, Any]) -> None:
-    run, moons = names["best"], names["moons"]
-    if not isinstance(run, Run):
-        raise Wrong("`best` is no run. Bind what training returns: `best = mb.train(...)`")
+    run, moons = run_named("best", names), names["moons"]
     if len(run.data.train.x) > len(moons.train.x):
         raise Wrong("`best` has seen more points than those of `moons`. Train on `moons` alone.")
     said = run.predict(names["fresh_x"]).argmax(axis=1)

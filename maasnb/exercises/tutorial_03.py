@@ -5,22 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.exercises.exercise import Exercise, Wrong
-from maasnb.records.run import Run
+from maasnb.exercises.exercise import Exercise, Wrong, run_named
 from maasnb.study.findings import findings
 from maasnb.study.reports import FINDINGS
 
 __all__ = ["EXERCISES"]
 
 _ENOUGH = 0.9
-
-
-def _run_named(name: str, names: Mapping[str, Any]) -> Run:
-    run = names[name]
-    if not isinstance(run, Run):
-        message = f"`{name}` is no run. Bind what training returns: `{name} = mb.train(...)`"
-        raise Wrong(message)
-    return run
 
 
 def _check_kind(names: Mapping[str, Any]) -> None:
@@ -37,7 +28,7 @@ def _check_kind(names: Mapping[str, Any]) -> None:
 
 
 def _check_cure(names: Mapping[str, Any]) -> None:
-    run, far = _run_named("cured", names), names["far"]
+    run, far = run_named("cured", names), names["far"]
     if np.abs(run.data.train.x).max() < 0.5 * np.abs(far.train.x).max():
         message = (
             "`cured` was trained on other inputs. Take 100 * x, and let the recipe scale them: "
@@ -62,7 +53,7 @@ def _check_cure(names: Mapping[str, Any]) -> None:
 
 
 def _check_kept(names: Mapping[str, Any]) -> None:
-    run, coins = _run_named("kept", names), names["coins"]
+    run, coins = run_named("kept", names), names["coins"]
     if run.data.train.x.shape != coins.train.x.shape or run.data.train.x is not coins.train.x:
         raise Wrong("`kept` was trained on other data. Take `coins`: `mb.train(large(), coins)`")
     if not run.steps:

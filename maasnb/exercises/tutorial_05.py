@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.exercises.exercise import Exercise, Wrong
-from maasnb.records.run import Run
+from maasnb.exercises.exercise import Exercise, Wrong, run_named
 from maasnb.study.inspection import inspect
 
 __all__ = ["EXERCISES"]
@@ -29,9 +28,7 @@ def _check_parameters(names: Mapping[str, Any]) -> None:
 
 
 def _check_small(names: Mapping[str, Any]) -> None:
-    run = names["small"]
-    if not isinstance(run, Run):
-        raise Wrong("`small` is no run. Bind what training returns: `small = mb.train(...)`")
+    run = run_named("small", names)
     if run.data.train.x.shape != names["digits"].train.x.shape:
         raise Wrong("`small` was trained on other data. Take `digits`.")
     layers = inspect(run, "summary")
@@ -57,7 +54,8 @@ def _check_small(names: Mapping[str, Any]) -> None:
 def _confusion(names: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     """Return how often a class got which wrong answer, of digits moved one pixel to the right."""
     test = names["digits"].test
-    images = np.roll(test.x.reshape(-1, 8, 8), 1, axis=2).reshape(-1, 64)
+    wide = np.pad(test.x.reshape(-1, 8, 8), ((0, 0), (0, 0), (1, 0)))
+    images = wide[:, :, :8].reshape(-1, 64)  # one pixel to the right
     said = names["dense_run"].predict(images).argmax(axis=1)
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (test.y.astype(int), said), 1)

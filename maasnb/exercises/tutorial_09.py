@@ -5,8 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from maasnb.exercises.exercise import Exercise, Wrong
-from maasnb.records.run import Run
+from maasnb.exercises.exercise import Exercise, Wrong, run_named
 
 __all__ = ["EXERCISES"]
 
@@ -14,8 +13,7 @@ Names = Mapping[str, Any]
 
 
 def _check_mine(names: Names) -> None:
-    run = names["mine"]
-    _check_run("mine", run)
+    run = run_named("mine", names)
     if type(run.model).__module__ != "__main__":
         raise Wrong(
             f"The model is a {type(run.model).__name__} that comes ready-made. Write a class of "
@@ -64,8 +62,7 @@ def _check_huber(names: Names) -> None:
 
 
 def _check_bodily(names: Names) -> None:
-    run, saved = names["bodily"], names["saved"].weights()
-    _check_run("bodily", run)
+    run, saved = run_named("bodily", names), names["saved"].weights()
     if run.steps == 0 or run.data.name != "pale":
         raise Wrong("`bodily` was not trained on `pale`. Type: mb.train(..., pale, epochs=5, ...)")
     now = run.backend.weights(run.model)
@@ -78,11 +75,6 @@ def _check_bodily(names: Names) -> None:
         )
     if not moved:
         raise Wrong('Nothing changed at all. Freeze the head alone: freeze=["head*"]')
-
-
-def _check_run(name: str, found: object) -> None:
-    if not isinstance(found, Run):
-        raise Wrong(f"`{name}` is {found!r:.60}, not a run, which mb.train returns.")
 
 
 EXERCISES = {

@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from maasnb.exercises.exercise import Exercise, Wrong
-from maasnb.records.run import Run
+from maasnb.exercises.exercise import Exercise, Wrong, run_named
 
 __all__ = ["EXERCISES"]
 
@@ -15,8 +14,7 @@ WANTED = 0.95
 
 
 def _check_stopped(names: Names) -> None:
-    run = names["stopped"]
-    _check_run("stopped", run)
+    run = run_named("stopped", names)
     if run.status == "finished":
         raise Wrong(
             f"The run took all its {run.steps} steps, so nothing stopped it. In the policy ask "
@@ -44,8 +42,7 @@ def _check_stopped(names: Names) -> None:
 
 
 def _check_branch(names: Names) -> None:
-    branch, first = names["branch"], names["policies"]["torch"]
-    _check_run("branch", branch)
+    branch, first = run_named("branch", names), names["policies"]["torch"]
     if not branch.origin or branch.origin["run"] != first.name:
         raise Wrong(f"`branch` did not begin with a state of {first.name!r}. Call .fork() on it.")
     if branch.status != "finished":
@@ -57,11 +54,6 @@ def _check_branch(names: Names) -> None:
         )
     if not math.isclose(branch.knobs["lr"] or 0, 1e-4, rel_tol=1e-6):
         raise Wrong(f"The learning rate is {branch.knobs['lr']}; expected 0.0001: lr=0.0001")
-
-
-def _check_run(name: str, found: object) -> None:
-    if not isinstance(found, Run):
-        raise Wrong(f"`{name}` is {found!r:.60}, not a run, which mb.train and run.fork return.")
 
 
 EXERCISES = {

@@ -192,7 +192,7 @@ def test_a_network_is_judged_on_the_fresh_points():
     refused(
         "02.3", r"right on \d+\.\d% of the fresh points", best=run, **names | {"fresh_y": y + 1}
     )
-    refused("02.3", "no run", best=run.model, **names)
+    refused("02.3", "not a run, which mb.train", best=run.model, **names)
     fewer = mb.data(x[:30], y[:30])
     refused("02.3", "more points", best=run, **names | {"moons": fewer})
 
@@ -222,7 +222,7 @@ def test_a_cure_is_a_healthy_run_with_tanh_on_the_same_inputs():
     refused("03.2", "not well yet: saturated", far=far, cured=far_network(prep=None, epochs=5))
     refused("03.2", "has no tanh", far=far, cured=far_network("relu"))
     refused("03.2", "on other inputs", far=far, cured=patient("torch"))
-    refused("03.2", "no run", far=far, cured=0.9)
+    refused("03.2", "not a run, which mb.train", far=far, cured=0.9)
 
 
 def test_coins_are_not_to_be_learnt_by_heart():
@@ -332,7 +332,7 @@ def test_a_small_network_is_counted_and_judged():
     digits = mb.data("digits")
     conv = mb.Conv(12, 3, "relu"), mb.Pool(2), mb.Flatten()
     names = {"digits": digits}
-    refused("05.2", "no run", small=3, **names)
+    refused("05.2", "not a run, which mb.train", small=3, **names)
     refused("05.2", "on other data", small=patient("torch"), **names)
     refused("05.2", "no convolution", small=small_network(digits, mb.Flatten(), epochs=1), **names)
     large = small_network(digits, mb.Conv(12, 3), mb.Flatten(), epochs=1)
