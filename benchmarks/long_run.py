@@ -30,6 +30,7 @@ class Watch:
         """Take how many steps there will be."""
         self._steps = steps
         self.times: list[float] = []
+        self.computed: list[float] = []  # CPU seconds, which others' work on the machine spares
         self.at: list[int] = []
         self.memory: list[int] = []
 
@@ -38,16 +39,19 @@ class Watch:
         due = event.step * 100 >= len(self.times) * self._steps
         if isinstance(event, Started | Ended) or (isinstance(event, Stepped) and due):
             self.times.append(time.perf_counter())
+            self.computed.append(time.process_time())
             self.at.append(event.step)
             self.memory.append(resident_bytes())
 
-    def step_us(self, first: float, last: float) -> float:
-        """Return the microseconds a step took between two parts of the run."""
+    def step_us(self, first: float, last: float) -> tuple[float, float]:
+        """Return the microseconds a step took between two parts of the run, and those of CPU."""
         begin, end = (
             min(range(len(self.at)), key=lambda n: abs(self.at[n] - part * self._steps))
             for part in (first, last)
         )
-        return (self.times[end] - self.times[begin]) / (self.at[end] - self.at[begin]) * 1e6
+        steps = (self.at[end] - self.at[begin]) / 1e6
+        wall, computed = self.times, self.computed
+        return (wall[end] - wall[begin]) / steps, (computed[end] - computed[begin]) / steps
 
 
 def resident_bytes() -> int:
@@ -82,12 +86,13 @@ def main() -> None:
         run = train(options.backend, epochs, watch)
         log = run.folder / "events.jsonl"
         lines = sum(1 for _ in log.open("rb"))
+        (first, first_cpu), (last, last_cpu) = watch.step_us(0, 0.1), watch.step_us(0.9, 1)
         print(
             f"{options.backend}: {run.steps:,} steps in {run.seconds:.0f} s; memory grew by "
             f"{(watch.memory[-1] - watch.memory[0]) / 1e6:.0f} MB (goal 100); events.jsonl has "
             f"{log.stat().st_size / 1e6:.1f} MB (goal 100) in {lines:,} lines; a step took "
-            f"{watch.step_us(0, 0.1):.1f} us in the first tenth, {watch.step_us(0.9, 1):.1f} us in "
-            f"the last"
+            f"{first:.1f} us in the first tenth ({first_cpu:.1f} of CPU), {last:.1f} us in the "
+            f"last ({last_cpu:.1f})"
         )
 
 

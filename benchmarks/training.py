@@ -163,6 +163,13 @@ def by_hand(rows: list[Row]) -> list[str]:
     return lines
 
 
+def write(path: Path, described: object, modes: object, rows: list[Row]) -> None:
+    """Write the rows as JSON."""
+    found = [dataclasses.asdict(row) for row in rows]
+    result = {"machine": described, "options": modes, "rows": found}
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def options_of(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     names = list(dict.fromkeys(name for others in AGAINST.values() for name in others))
@@ -190,17 +197,12 @@ def main() -> None:
             for row in measure(workload, framework, others, options.pairs, modes):
                 rows.append(row)
                 print(shown(row), flush=True)
+                if options.json:  # after each row: a measurement that is ended keeps what it has
+                    write(options.json, described, modes, rows)
     print("", *by_hand(rows), "", sep="\n")
     print(f"{sum(row.met for row in rows)} of {len(rows)} goals met.")
     if options.quick:
         print("A quick run is far too short for its figures to mean anything.")
-    if options.json:
-        result = {
-            "machine": described,
-            "options": modes,
-            "rows": [dataclasses.asdict(row) for row in rows],
-        }
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -79,8 +79,9 @@ def _gives_away(profile: Profile) -> Finding | None:
 
 def _names_where(profile: Profile, holds: Callable[[Column], bool]) -> list[str]:
     """Return the columns of a table that something holds of; other data has none."""
-    columns = profile.columns if profile.form == "table" else ()
-    return [column.name for column in columns if holds(column)]
+    if profile.form != "table":
+        return []
+    return [column.name for column in profile.columns if holds(column)]
 
 
 def _share_told(column: Column, y: np.ndarray) -> float:

@@ -5,6 +5,7 @@ import pytest
 
 import maasnb as mb
 from maasnb.backends import backend_named
+from maasnb.errors import ModelError
 from maasnb.events import Measured
 from maasnb.records.record import read_events
 
@@ -81,6 +82,16 @@ def test_a_model_of_these_layers_learns_and_is_measured(name, backend):
 def _without_state(layer):
     """Return a layer's name without what flax's recurrent modules have inside."""
     return layer.removesuffix(".inputs").removesuffix(".state").removesuffix(".ahead1")
+
+
+def test_a_batch_norm_that_is_given_one_example_says_what_to_change():
+    """21 rows in batches of 10: the last batch has 1, of which torch takes no deviation."""
+    inputs = RANDOM.normal(size=(21, 4)).astype(np.float32)
+    data = mb.data(inputs, np.arange(21) % 2, split=(1, 0, 0))
+    model = mb.build([mb.BatchNorm(), mb.Dense(2)], backend="torch", data=data)
+    with pytest.raises(ModelError, match="cannot learn from a single example.*Type: batch=48"):
+        mb.train(model, data, epochs=3, batch=10)
+    assert mb.train(model, data, epochs=3, batch=7).steps == 9
 
 
 def test_padded_rows_are_no_part_of_what_batch_norm_learns():

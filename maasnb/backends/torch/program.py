@@ -35,6 +35,7 @@ from maasnb.backends.torch.measuring import Measurement, Passes, counts_of, norm
 from maasnb.backends.torch.updates import TorchState, Updates
 from maasnb.backends.torch.watching import Watcher
 from maasnb.datasets.batches import Rows
+from maasnb.errors import ModelError
 from maasnb.parts import Parts, count, leaves, mapped, taken
 from maasnb.rules import Rule, replaced_parameter
 from maasnb.tasks import Optimizer, Task
@@ -49,6 +50,8 @@ _WORTH_THREADS = 1e8
 
 # torch's default generators are shared by the whole process: two runs take turns, chunk by chunk.
 _GENERATORS = threading.Lock()
+
+_LONE_EXAMPLE = "more than 1 value per channel"  # torch's word for it
 
 _UNWATCHED = contextlib.nullcontext()
 
@@ -358,6 +361,15 @@ class TorchProgram:
                 for parameter in self._frozen:
                     parameter.requires_grad_(False)
                 yield
+            except ValueError as error:
+                if _LONE_EXAMPLE not in str(error):
+                    raise
+                message = (
+                    "The model's batch norm cannot learn from a single example, and the last batch "
+                    "of an epoch, or a part of it, has no more. Take another size of batches. "
+                    "Type: batch=48"
+                )
+                raise ModelError(message) from error
             finally:
                 for parameter in self._frozen:
                     parameter.requires_grad_(True)
