@@ -17,7 +17,8 @@ from maasnb.artifacts.freezing import PublishableRun, freeze
 from maasnb.artifacts.manifest import Manifest, check_name
 from maasnb.backends import backend_of
 from maasnb.backends.protocol import Array
-from maasnb.client.endpoint import fitting
+from maasnb.client.downloads import download
+from maasnb.client.endpoint import Endpoint, fitting
 from maasnb.errors import MissingPackageError, ModelError, OptionError, described
 from maasnb.language.translating import translated, translated_rows
 from maasnb.metrics import named_labels
@@ -33,24 +34,25 @@ MANY_ROWS = 1024
 
 
 class SavedModel:
-    """A model in a folder, which answers as the notebook did.
+    """A model in a folder, or got from a server, which answers as the notebook did.
 
     Attributes:
-        folder: where it is.
+        folder: where it is; None where it came from a server.
         manifest: what it holds and promises.
         name: its name.
         labels: the classes' names; empty where it has none.
         metrics: what was measured on the validation split when it was saved.
     """
 
-    def __init__(self, artifact: Artifact, folder: Path) -> None:
-        """Take an artifact that was read or written; `mb.load` does this."""
+    def __init__(self, artifact: Artifact, folder: Path | None, server: str = "") -> None:
+        """Take an artifact that was read or written, or the server's that it came from."""
         self.folder = folder
         self.manifest: Manifest = artifact.manifest
         self.name = artifact.manifest.name
         self.labels = artifact.manifest.task.labels
         self.metrics: Mapping[str, float | None] = dict(artifact.manifest.metrics)
         self._artifact = artifact
+        self._server = server
         self._served: ServedModel | None = None
 
     @property
@@ -116,7 +118,7 @@ class SavedModel:
         )
         size = sum(blob.size_bytes for blob in manifest.blobs)
         rows = [
-            ("folder", str(self.folder)),
+            ("folder", str(self.folder)) if self.folder else ("server", self._server),
             ("trained in", f"{manifest.framework.name} {manifest.framework.version}"),
             ("programs", formats),
             ("takes", takes),
@@ -164,11 +166,12 @@ def save(run: PublishableRun, folder: str | Path, name: str | None = None) -> Sa
     return SavedModel(artifact, write(artifact, path))
 
 
-def load(folder: str | Path, *, into: Any = None) -> Any:  # noqa: ANN401 - or the model that was given
-    """Load a saved model; or put its weights into a model of one's own.
+def load(folder: str | Path | Endpoint, *, into: Any = None) -> Any:  # noqa: ANN401 - or `into`
+    """Load a saved or published model; or put its weights into a model of one's own.
 
     Args:
-        folder: where `mb.save` put it.
+        folder: where `mb.save` put it; or the endpoint of a published model, with a token that
+            may publish it.
         into: a torch.nn.Module or a flax nnx.Module of the structure that was trained, or its class
             if it needs no arguments; by default the model runs from its program.
 
@@ -176,23 +179,28 @@ def load(folder: str | Path, *, into: Any = None) -> Any:  # noqa: ANN401 - or t
         The saved model, which predicts; or the model that was given, with the weights in it.
 
     Raises:
-        ArtifactError: the folder holds no whole saved model.
+        ArtifactError: the folder holds no whole saved model, or the server sent something else.
+        ForbiddenError: the endpoint's token may not publish the model.
+        EndpointError: the server is not there, or is no maasnb server.
         ModelError: the weights do not fit the model; nothing was changed.
         MissingPackageError: what runs its program is not installed.
     """
-    path = Path(folder).expanduser().absolute()
-    artifact = read(path)
-    saved = SavedModel(artifact, path)
+    if isinstance(folder, Endpoint):
+        saved = SavedModel(download(folder), None, folder.url)
+    else:
+        path = Path(folder).expanduser().absolute()
+        saved = SavedModel(read(path), path)
     if into is None:
         return saved
     model = _made(into) if isinstance(into, type) else into
     backend = backend_of(model)
     framework = saved.manifest.framework.name
     if backend.name != framework:
+        place = "endpoint" if isinstance(folder, Endpoint) else repr(str(folder))
         message = (
             f"The model {saved.name!r} was trained in {framework}, but the given "
             f"{type(model).__name__} is one of {backend.name}; the weights of one do not fit the "
-            f"other. Without the model's code type: mb.load({str(folder)!r}).predict(x)"
+            f"other. Without the model's code type: mb.load({place}).predict(x)"
         )
         raise ModelError(message)
     backend.bind(model, saved.weights())

@@ -124,6 +124,26 @@ class Connection:
             )
             raise EndpointError(message) from error
 
+    def content(self, path: str, most_bytes: int) -> bytes:
+        """Return the bytes at a path, which may be so many; raises as `get`."""
+        found = bytearray()
+        try:
+            with self._client.stream("GET", self.url + path) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    self._refuse(response)
+                for part in response.iter_bytes():
+                    found += part
+                    if len(found) > most_bytes:
+                        message = (
+                            f"The server at {self.url} sends more than the {most_bytes} bytes that "
+                            f"there should be at {path}; expected no more. Ask whoever runs it."
+                        )
+                        raise EndpointError(message)
+        except self._httpx.HTTPError as error:
+            raise self._lost("GET", path, error) from error
+        return bytes(found)
+
     def stored(self, path: str) -> tuple[bool, int]:
         """Say whether a blob is at a path, else how many bytes of it are there; raises as `get`."""
         response = self._request("HEAD", path, None, "application/json")

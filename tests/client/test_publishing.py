@@ -3,19 +3,24 @@ import pytest
 
 from maasnb.backends.protocol import Exported, ProgramFile
 from maasnb.building import build
+from maasnb.client.endpoint import Endpoint
 from maasnb.datasets.loading import data
 from maasnb.datasets.recipes import standardize
 from maasnb.errors import (
     AccessError,
+    ArtifactError,
     EndpointError,
     ExportError,
+    ForbiddenError,
     ModelError,
     OptionError,
     WorkspaceError,
 )
 from maasnb.layers import Dense
 from maasnb.publishing import connect, predict, publish
+from maasnb.saving import load
 from maasnb.serve.embedded import ensure_server, stop_server
+from maasnb.serve.issued import issue
 from maasnb.training.starting import train
 from tests.small_runs import changed, small_run
 
@@ -53,6 +58,42 @@ def test_a_published_run_answers_over_http_as_in_the_notebook(backend, home):
     np.testing.assert_allclose(endpoint.predict(x), run.predict(x), atol=1e-5)
     np.testing.assert_allclose(predict("digits", x), predict(run, x), atol=1e-5)
     np.testing.assert_array_equal(predict(endpoint, x), predict(connect("digits"), x))
+
+
+def test_a_published_model_is_loaded_from_its_endpoint(home):
+    run, other = small_run(), small_run("jax")
+    publish(run, "digits", alias="prod")
+    publish(other, "digits")
+    x = run.data.test.x
+    newest, prod = load(connect("digits").at(2)), load(connect("digits"))
+    assert (newest.manifest.framework.name, prod.manifest.framework.name) == ("jax", "torch")
+    assert load(connect("digits").at("prod")).manifest == prod.manifest
+    np.testing.assert_allclose(prod.predict(x), run.predict(x), atol=1e-5)
+    bound = load(connect("digits"), into=build([Dense(16, "relu"), Dense(10)], data=run.data))
+    for name, value in run.model.state_dict().items():
+        np.testing.assert_array_equal(bound.state_dict()[name], value)
+
+
+def test_weights_are_not_for_who_may_only_ask(home):
+    token, _ = issue(home, "predict")
+    endpoint = publish(small_run(), "digits")
+    asks = Endpoint.open(endpoint.server, token, "digits")
+    with pytest.raises(ForbiddenError, match="does not allow 'publish' of 'digits'"):
+        load(asks)
+    assert asks.predict(small_run().data.test.x[:1]).shape == (1, 10)
+
+
+def test_a_published_model_that_was_damaged_is_not_loaded(home):
+    endpoint = publish(small_run(), "digits")
+    digest = load(endpoint).manifest.weights.digest
+    (path,) = home.rglob(digest)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ArtifactError, match="is damaged"):
+        load(endpoint)
+    path.write_bytes(content + b"more")
+    with pytest.raises(EndpointError, match="sends more than the .* bytes"):
+        load(endpoint)
 
 
 def test_a_run_is_published_under_the_name_of_its_data_by_default(home):
