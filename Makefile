@@ -30,6 +30,8 @@ WORKERS ?= 2
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/articles/*.ipynb)
 # Those that make test runs; the Chinese twins hold the same code, which tests/notebook compares.
 QUICKSTART := notebooks/00_quickstart.ipynb notebooks/10_publish_and_operate.ipynb
+# The files whose tests are marked as long; make test leaves them out.
+LONG = $(shell grep -rlE --include='test_*.py' 'pytest\.mark\.long' tests)
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 \
   --nbval-sanitize-with notebooks/sanitize.cfg
 # Each notebook gets a workspace of its own (notebooks/conftest.py), the rest this one.
@@ -60,10 +62,10 @@ demo: install ## Run the quickstart in a real kernel, with both backends, up to 
 	@$(PY) notebooks/demo.py
 
 test: install moto ## Run all tests, the documentation's examples and the quickstart
-	@$(PYTEST) tests maasnb $(QUICKSTART) -m "not tutorials" $(NBVAL) $(PYTEST_ARGS)
+	@$(PYTEST) tests maasnb $(QUICKSTART) -m "not long" $(NBVAL) $(PYTEST_ARGS)
 
-test-notebooks: install ## Run all notebooks, the solutions of their exercises, and Binder's files
-	@$(PYTEST) tests/notebook/test_solutions.py tests/notebook/test_binder.py $(NOTEBOOKS) $(NBVAL) $(PYTEST_ARGS)
+test-notebooks: install ## Run all notebooks, the solutions of their exercises, Binder's files and the benchmarks
+	@$(PYTEST) $(LONG) $(NOTEBOOKS) $(NBVAL) $(PYTEST_ARGS)
 
 moto: $(MOTO_STAMP) ## Make .venv-moto with the S3 service that tests of the registry run
 

@@ -1,5 +1,6 @@
 """What every test stands on: a workspace of its own, and both backends."""
 
+import gc
 import os
 
 # Before anything loads libgomp: threads that wait must sleep, or a busy machine stalls the tests.
@@ -35,3 +36,14 @@ def backend(request):
         return backend_named(request.param)
     except MissingPackageError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_is_loaded_is_not_collected():
+    """Set aside what a module left loaded, or each full collection takes a second of a worker.
+
+    The shell of the magics' tests collects for each test, and torch and JAX are a million objects.
+    """
+    yield
+    gc.collect()
+    gc.freeze()

@@ -19,6 +19,7 @@ from benchmarks.sides.processes import SIDES
 from benchmarks.sides.workloads import WORKLOADS, load, with_validation
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.long
 
 
 def run(*words):

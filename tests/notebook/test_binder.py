@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BINDER = ROOT / "binder"
 
-pytestmark = [pytest.mark.tutorials, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 def run(*command, **variables):

@@ -119,7 +119,7 @@ def sources_for(notebook, posed):
     return sources
 
 
-@pytest.mark.tutorials
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_each_solution_is_accepted(solved):
     assert [words for words in solved if not re.match(r"Exercise \S+: solved\.", words)] == []

@@ -7,6 +7,8 @@ from sklearn.linear_model import LogisticRegression
 import maasnb as mb
 from benchmarks.sides.articles import ARTICLES
 
+pytestmark = pytest.mark.long
+
 
 def learnt(name, backend, examples, **options):
     """Return the data of an article's example and a run that was trained on it."""
