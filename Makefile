@@ -34,9 +34,10 @@ QUICKSTART := notebooks/00_quickstart.ipynb notebooks/10_publish_and_operate.ipy
 LONG = $(shell grep -rlE --include='test_*.py' 'pytest\.mark\.long' tests)
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 \
   --nbval-sanitize-with notebooks/sanitize.cfg
+# Files go to the workers in the order of the folders, so that those of tests/browser share a browser.
 # Each notebook gets a workspace of its own (notebooks/conftest.py), the rest this one.
 PYTEST = home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
-  MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest -n $(WORKERS) --dist loadfile
+  MAASNB_HOME="$$home" MAASNB_PANEL=static $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-notebooks moto check docs lab extension bench bench-serve lock clean
