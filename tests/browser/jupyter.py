@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -59,6 +60,7 @@ class Server:
         theme: str = "JupyterLab Light",
         language: str = "default",
         more: dict[str, dict[str, object]] | None = None,
+        arguments: Sequence[str] = (),
     ):
         self.folder = folder
         settings = folder / "settings"
@@ -90,7 +92,7 @@ class Server:
             sys.executable, "-m", app, "--no-browser", "--allow-root", "--expose-app-in-browser",
             f"--port={port}", "--ServerApp.port_retries=0", "--ip=127.0.0.1",
             "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
-            f"--ServerApp.root_dir={folder}",
+            f"--ServerApp.root_dir={folder}", *arguments,
         ]  # fmt: skip
         self.log = (folder / "server.log").open("w")
         self.process = subprocess.Popen(
