@@ -12,6 +12,7 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from maasnb.serve.answers import DisconnectedError
 from maasnb.serve.counters import VersionCounts
 
 __all__ = ["Batcher", "Cost", "Outcome", "measure_cost"]
+
+LOG = logging.getLogger(__name__)
 
 # Up to here a run may keep the event loop, which costs less than a thread and back (about 100 us).
 LOOP_S = 500e-6
@@ -265,7 +268,11 @@ class _Waiting:
         """Tell what came of the request, once."""
         if not self.told:
             self.told = True
-            self.tell(outcome)
+            try:
+                self.tell(outcome)
+            except Exception:
+                # Its neighbours get theirs, and the queue goes on.
+                LOG.exception("An answer could not be sent")
 
     def is_wanted(self, now: float) -> bool:
         """Say whether somebody still waits; tell those whose time is over that it is."""

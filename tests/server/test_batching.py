@@ -145,6 +145,23 @@ def test_one_request_that_fails_does_not_spoil_its_neighbours(session, batcher):
     assert "cannot run on these inputs (an input that the program cannot take)" in str(failed)
 
 
+@pytest.mark.parametrize("cost", [ON_THE_LOOP, IN_A_THREAD], ids=["on-the-loop", "in-a-thread"])
+def test_an_answer_that_cannot_be_sent_keeps_no_other_from_its_own(session, batcher, cost, caplog):
+    subject = batcher(cost)
+
+    def broken(_):
+        raise OSError("the line is dead")
+
+    async def ask():
+        subject.join(rows(0), 1, 60, here, broken)
+        await subject.answer(rows(1), 1, 60, here)
+        await subject.answer(rows(2), 1, 60, here)
+
+    asyncio.run(ask())
+    assert session.batches == [2, 1]
+    assert "An answer could not be sent" in caplog.text
+
+
 def test_who_went_away_or_was_cancelled_leaves_the_batch(session, batcher):
     subject, away = batcher(IN_A_THREAD), []
 
