@@ -17,7 +17,7 @@ import numpy as np
 
 from maasnb.backends.protocol import Array, Program
 from maasnb.datasets.batches import Rows
-from maasnb.errors import DataError, DivergedError, TrainingError
+from maasnb.errors import DataError, DivergedError, MaasError, TrainingError
 from maasnb.events import Measured, Restored, Started, Stepped, Validated
 from maasnb.metrics import measure
 from maasnb.records.examples import ExampleLosses
@@ -127,7 +127,9 @@ class Loop(Obeying):
                 self._program.update(self._program.revert(kept.copy))
                 self._keeper.checkpoint(kept)
             self._keeper.close()
-            run.close("failed", repr(error), self._explained(error))
+            explained = self._explained(error)
+            told = str(explained) if isinstance(explained, MaasError) else repr(error)
+            run.close("failed", told, explained)
         finally:
             if self._feed is not None:
                 self._feed.close()

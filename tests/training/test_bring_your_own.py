@@ -1,5 +1,6 @@
 """Modules that people bring: tokens, several inputs and outputs, sequences, losses of their own."""
 
+import json
 import types
 
 import jax.numpy as jnp
@@ -393,7 +394,7 @@ class FlaxHungry(nnx.Module):
         return self.layer(x) + (wide @ wide.T)[-1, :3]
 
 
-def test_a_device_without_memory_left_says_what_to_lower(backend):
+def test_a_device_without_memory_left_says_what_to_lower(backend, workspace):
     x = np.random.default_rng(0).normal(size=(60, 4))
     model = {"torch": TorchHungry, "jax": FlaxHungry}[backend.name]()
     words = r"ran out of memory at step \d.*Lower batch= \(it is 32\).*accumulate=2 and batch=16"
@@ -401,6 +402,8 @@ def test_a_device_without_memory_left_says_what_to_lower(backend):
         train(model, mb.data(x, x.argmax(1) % 3), epochs=2)
     (row,) = mb.runs().rows
     assert row.status == "failed"
+    (record,) = (workspace / "runs").glob("*/run.json")
+    assert "Lower batch=" in json.loads(record.read_text())["reason"]
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
