@@ -131,14 +131,18 @@ def _missing(profile: Profile) -> Finding | None:
     rows = sum(len(split) for split in profile.splits.values())
     told = ", ".join(f"{column.name} {column.missing}" for column in holes[:4])
     most = max(column.missing for column in holes)
+    remedy = (
+        "Fill them with what the training split knows, or leave out a column that is mostly empty."
+    )
+    if profile.data.recipe.fills:
+        remedy = "The recipe fills them. Leave out a column that is mostly empty."
     return Finding(
         kind="missing",
         severity="bad" if most > _MANY_MISSING * rows else "warn",
         words=f"Values are missing in {counted(len(holes), 'column')}: {told}"
         f"{', ...' if len(holes) > 4 else ''}.",
         evidence=f"{sum(column.missing for column in holes)} values",
-        remedy="Fill them with what the training split knows, or leave out a column that is "
-        "mostly empty.",
+        remedy=remedy,
         where=tuple(column.name for column in holes),
     )
 

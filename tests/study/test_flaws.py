@@ -200,3 +200,11 @@ def test_a_stream_is_not_inspected():
 def test_data_have_one_report():
     with pytest.raises(UnknownNameError, match="report on data 'gradients'"):
         mb.inspect(mb.data(*good()), "gradients")
+
+
+def test_gaps_that_the_recipe_fills_are_told_without_the_advice_to_fill_them():
+    x, y = good()
+    x[3:9, 2] = np.nan
+    (finding,) = mb.inspect(mb.data(x, y, prep=[mb.impute()])).findings
+    assert finding.kind == "missing"
+    assert finding.remedy.startswith("The recipe fills them.")
