@@ -161,7 +161,7 @@ def _from_source(name: str, given: _Given) -> _Given:
         y=source.y,
         prep=source.prep if given.prep is None else given.prep,
         labels=source.labels if given.labels is None else given.labels,
-        features=source.features if given.features is None else given.features,
+        features=(source.features or None) if given.features is None else given.features,
         kind=given.kind or source.kind,
     )
 

@@ -1,4 +1,4 @@
-"""Data sets that need no network, by name: what scikit-learn and Python bring with themselves.
+"""Data sets by name: what scikit-learn and Python bring with themselves, and larger public ones.
 
 Sources and licences stand in `README.md` beside this file.
 """
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from maasnb.datasets.images import scale_pixels
+from maasnb.datasets.public import FASHION_MNIST, MNIST, PublicSet
 from maasnb.datasets.recipes import Step, chars, standardize, standardize_target, tfidf
 from maasnb.datasets.sentences import made_sentences, manual_sentences
 from maasnb.errors import missing_package, unknown_name
@@ -98,13 +100,33 @@ def _labelled(sentences: tuple[list[str], list[str]]) -> Source:
     )
 
 
+def _public(found: PublicSet) -> Source:
+    images, classes = found.read()
+    return Source(
+        x=images,
+        y=classes,
+        kind="classification",
+        labels=found.labels,
+        features=(),
+        prep=(scale_pixels(),),
+    )
+
+
 _SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
     "breast_cancer": ("569 tumours, 30 measures each; malignant or benign", _breast_cancer),
     "diabetes": ("442 patients, 10 measures each; disease progression after a year", _diabetes),
     "digits": ("1,797 handwritten digits, 8 x 8 pixels; 10 classes", _digits),
+    "fashion_mnist": (
+        "70,000 pieces of clothing, 28 x 28 pixels; 10 classes; fetched once, 31 MB",
+        lambda: _public(FASHION_MNIST),
+    ),
     "manual": (
         "sentences of Python's manual; on containers, objects, statements or strings",
         lambda: _labelled(manual_sentences()),
+    ),
+    "mnist": (
+        "70,000 handwritten digits, 28 x 28 pixels; 10 classes; fetched once, 12 MB",
+        lambda: _public(MNIST),
     ),
     "sentiment_en": (
         "2,000 made sentences in English, a toy; negative or positive",
@@ -127,6 +149,7 @@ def load_source(name: str) -> Source:
     Raises:
         UnknownNameError: there is no such data set.
         MissingPackageError: scikit-learn is not installed.
+        DataError: a public set cannot be fetched.
     """
     if name not in _SOURCES:
         raise unknown_name("dataset", name, _SOURCES, "Arrays work too: mb.data(x, y)")
