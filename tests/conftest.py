@@ -38,12 +38,11 @@ def backend(request):
         pytest.skip(str(error))
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True, scope="session")
 def what_is_loaded_is_not_collected():
-    """Set aside what a module left loaded, or each full collection takes a second of a worker.
+    """Set aside what the tests import, or each full collection goes through all of torch and JAX.
 
-    The shell of the magics' tests collects for each test, and torch and JAX are a million objects.
+    That is half a second, and the shell of the magics' tests collects for each test.
     """
-    yield
     gc.collect()
     gc.freeze()

@@ -35,11 +35,24 @@ def browser():
         chromium.close()
 
 
+_servers: list[Server] = []  # that live as long as the tests
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_kernel_is_left_behind():
+    """End what tests that failed have left running, or it slows down all that follow."""
+    yield
+    for server in _servers:
+        server.end_kernels()
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """Start JupyterLab."""
     server = Server(tmp_path_factory.mktemp("lab"), "jupyterlab")
+    _servers.append(server)
     yield server.wait_until_up()
+    _servers.remove(server)
     server.stop()
 
 
@@ -47,7 +60,9 @@ def lab(tmp_path_factory):
 def classic(tmp_path_factory):
     """Start Notebook 7."""
     server = Server(tmp_path_factory.mktemp("notebook"), "notebook")
+    _servers.append(server)
     yield server.wait_until_up()
+    _servers.remove(server)
     server.stop()
 
 
@@ -57,8 +72,10 @@ def new_page(browser, width=1280, height=900):
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_S * 1000)
-    yield page
-    context.close()
+    try:
+        yield page
+    finally:
+        context.close()
 
 
 @pytest.fixture

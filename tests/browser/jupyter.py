@@ -132,6 +132,15 @@ class Server:
         yield
         path.unlink()
 
+    def end_kernels(self):
+        """End all kernels, whatever they are doing."""
+        with urllib.request.urlopen(f"{self.url}/api/kernels", timeout=TIMEOUT_S) as answer:
+            kernels = json.load(answer)
+        for kernel in kernels:
+            address = f"{self.url}/api/kernels/{kernel['id']}"
+            request = urllib.request.Request(address, method="DELETE")
+            urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
+
     def stop(self):
         """End the server; it ends its kernels."""
         self.process.terminate()
