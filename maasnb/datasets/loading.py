@@ -21,7 +21,7 @@ from maasnb.datasets.images import as_folder, is_bytes_of_images, read_folder, s
 from maasnb.datasets.recipes import Recipe, Step, chars, fit_recipe
 from maasnb.datasets.sharding import data_of_shards, has_shards
 from maasnb.datasets.sources import DATASETS, load_source
-from maasnb.datasets.splits import Data, Split, feature_names, fingerprint, prepare
+from maasnb.datasets.splits import Data, Split, feature_names, split_data
 from maasnb.datasets.streaming import data_of_stream
 from maasnb.datasets.streams import is_stream
 from maasnb.datasets.text import TextStep, checked_text, visible
@@ -29,7 +29,7 @@ from maasnb.errors import DataError, OptionError, missing_package
 from maasnb.parts import Parts, count, taken
 from maasnb.tasks import Kind
 
-__all__ = ["Data", "Split", "data", "split_sizes"]
+__all__ = ["Data", "Split", "data", "in_order", "split_sizes"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -206,23 +206,18 @@ def _data_of_text(given: _Given, split: Sequence[float], seed: int, name: str) -
             f". Give a longer text, or shorter windows: prep=[mb.{step.kind}({len(text) // 20})]"
         )
         raise DataError(message)
-    sizes = split_sizes(len(x), split)
-    bounds = np.cumsum((0, *sizes))
-    parts = tuple(np.arange(*each) for each in itertools.pairwise(bounds))
-    fitted = step.learn("".join(x[: sizes[0]]))
-    recipe, targets = Recipe((fitted,)), fitted.inputs(y).astype(np.int64)
-    train, validation, test = (prepare(x, targets, rows, recipe) for rows in parts)
-    return Data(
+    parts = in_order(len(x), split)
+    fitted = step.learn("".join(x[parts[0]]))
+    return split_data(
+        x,
+        fitted.inputs(y).astype(np.int64),
+        parts,
+        Recipe((fitted,)),
         name=name,
         kind="classification",
-        train=train,
-        validation=validation,
-        test=test,
-        recipe=recipe,
-        labels=tuple(visible(token) for token in fitted.vocabulary),
+        labels=[visible(token) for token in fitted.vocabulary],
         features=("text",),
         seed=seed,
-        fingerprint=fingerprint(x, targets, parts, recipe),
     )
 
 
@@ -249,18 +244,16 @@ def _split_and_prepare(given: _Given, split: Sequence[float], seed: int, name: s
     if given.prep is None and is_bytes_of_images(inputs):
         steps = (scale_pixels(),)
     recipe = fit_recipe(steps, taken(inputs, parts[0]), taken(targets, parts[0]))
-    train, validation, test = (prepare(inputs, targets, rows, recipe) for rows in parts)
-    return Data(
+    return split_data(
+        inputs,
+        targets,
+        parts,
+        recipe,
         name=name,
         kind=kind,
-        train=train,
-        validation=validation,
-        test=test,
-        recipe=recipe,
         labels=labels,
         features=feature_names(found.features, inputs),
         seed=seed,
-        fingerprint=fingerprint(inputs, targets, parts, recipe),
         notes=(*found.notes, *_notes(targets, parts, kind, labels)),
     )
 
@@ -292,6 +285,12 @@ def _split(targets: Parts, split: Sequence[float], kind: Kind, seed: int) -> tup
         return (train, rest, rest[:0]) if validation_size else (train, rest[:0], rest)
     left = None if classes is None else classes[rest]
     return train, *_cut(rest, left, validation_size, seed)
+
+
+def in_order(examples: int, split: Sequence[float]) -> list[Array]:
+    """Return the rows of train, validation and test, which follow each other."""
+    bounds = np.cumsum((0, *split_sizes(examples, split)))
+    return [np.arange(*each) for each in itertools.pairwise(bounds)]
 
 
 def split_sizes(examples: int, split: Sequence[float]) -> tuple[int, int, int]:

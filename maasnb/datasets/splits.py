@@ -21,7 +21,16 @@ from maasnb.parts import Parts, count, leaves, mapped, named, taken
 from maasnb.tables import filled
 from maasnb.tasks import Kind
 
-__all__ = ["Data", "Split", "as_target", "feature_names", "fingerprint", "prepare", "taken_split"]
+__all__ = [
+    "Data",
+    "Split",
+    "as_target",
+    "feature_names",
+    "fingerprint",
+    "prepare",
+    "split_data",
+    "taken_split",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -254,6 +263,52 @@ def prepare(x: Parts, y: Parts, rows: Any, recipe: Recipe) -> Split:  # noqa: AN
         )
         raise DataError(message)
     return Split(x=raw_x, y=raw_y, inputs=inputs, targets=targets)
+
+
+def split_data(
+    x: Parts,
+    y: Parts,
+    parts: Sequence[Array],
+    recipe: Recipe,
+    *,
+    name: str,
+    kind: Kind,
+    labels: Sequence[str] = (),
+    features: tuple[str, ...],
+    seed: int = 0,
+    notes: tuple[str, ...] = (),
+) -> Data:
+    """Return raw examples as data, prepared by a fitted recipe.
+
+    Args:
+        x: raw inputs [n, ...].
+        y: raw targets [n, ...].
+        parts: the rows of train, validation and test.
+        recipe: fitted on the first of them.
+        name: as `Data` has it.
+        kind: as `Data` has it.
+        labels: as `Data` has it.
+        features: as `Data` has it.
+        seed: as `Data` has it.
+        notes: as `Data` has it.
+
+    Raises:
+        DataError: a prepared number is too large for float32.
+    """
+    train, validation, test = (prepare(x, y, rows, recipe) for rows in parts)
+    return Data(
+        name=name,
+        kind=kind,
+        train=train,
+        validation=validation,
+        test=test,
+        recipe=recipe,
+        labels=tuple(labels),
+        features=features,
+        seed=seed,
+        fingerprint=fingerprint(x, y, parts, recipe),
+        notes=notes,
+    )
 
 
 def as_target(part: Array) -> Array:

@@ -4,16 +4,15 @@ Values are forecast behind each window, and windows overlap. Of tokens, each pos
 has the token that comes next as its target, and windows stand one behind the other, as a text's do.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from maasnb.datasets.checks import as_inputs
-from maasnb.datasets.loading import split_sizes
+from maasnb.datasets.loading import in_order, split_sizes
 from maasnb.datasets.recipes import Recipe, Step, fit_recipe, standardize, standardize_target
-from maasnb.datasets.splits import Data, feature_names, fingerprint, prepare
+from maasnb.datasets.splits import Data, feature_names, split_data
 from maasnb.datasets.text import MOST_TOKENS
 from maasnb.errors import DataError, OptionError, unknown_name
 
@@ -115,7 +114,7 @@ def _of_values(
     columns = [_column(target, names)] if target is not None else list(range(len(names)))
     _check_length(values, length, horizon, split)
     x, y = _cut(values, length, horizon, columns)
-    parts = _in_order(len(x), split)
+    parts = in_order(len(x), split)
     asked = [len(part) > 0 for part in parts]
     # A forecast of several values reaches into the next split: those that do are left out.
     for place in (0, 1):
@@ -124,19 +123,8 @@ def _of_values(
     if any(wanted and not len(part) for wanted, part in zip(asked, parts, strict=True)):
         raise _too_short(len(values), length, horizon)
     recipe = fit_recipe(steps, x[parts[0]], y[parts[0]])
-    train, validation, test = (prepare(x, y, rows, recipe) for rows in parts)
-    return Data(
-        name=name,
-        kind="regression",
-        train=train,
-        validation=validation,
-        test=test,
-        recipe=recipe,
-        labels=(),
-        features=_features(names, length, named=features is not None or len(names) > 1),
-        seed=0,
-        fingerprint=fingerprint(x, y, parts, recipe),
-    )
+    shown = _features(names, length, named=features is not None or len(names) > 1)
+    return split_data(x, y, parts, recipe, name=name, kind="regression", features=shown)
 
 
 def _of_tokens(
@@ -152,21 +140,16 @@ def _of_tokens(
     if count < 1:
         raise _too_short(len(tokens), length, 1)
     x, y = (tokens[shift : shift + count * length].reshape(count, length) for shift in (0, 1))
-    parts = _in_order(count, split)
-    recipe = Recipe()
-    train, validation, test = (prepare(x, y, rows, recipe) for rows in parts)
     names = labels if labels is not None else range(max(int(tokens.max()) + 1, 2))
-    return Data(
+    return split_data(
+        x,
+        y,
+        in_order(count, split),
+        Recipe(),
         name=name,
         kind="classification",
-        train=train,
-        validation=validation,
-        test=test,
-        recipe=recipe,
-        labels=tuple(map(str, names)),
+        labels=[str(each) for each in names],
         features=feature_names(None, x),
-        seed=0,
-        fingerprint=fingerprint(x, y, parts, recipe),
     )
 
 
@@ -184,12 +167,6 @@ def _as_tokens(series: Any, count: int) -> Array:  # noqa: ANN401 - any array-li
         message = f"There is the token {wrong[0]}; expected whole numbers from 0 to {count - 1:,}."
         raise DataError(message)
     return tokens.astype(np.int64)
-
-
-def _in_order(count: int, split: Sequence[float]) -> list[Array]:
-    """Return the rows of train, validation and test, which follow each other."""
-    bounds = np.cumsum((0, *split_sizes(count, split)))
-    return [np.arange(*each) for each in itertools.pairwise(bounds)]
 
 
 def _cut(values: Array, length: int, horizon: int, columns: list[int]) -> tuple[Array, Array]:
