@@ -36,6 +36,7 @@ from maasnb.panels.watching import EndpointWatch
 from maasnb.records.observing import observe, run_named
 from maasnb.records.run import Run
 from maasnb.settings import VERSION, workspace
+from maasnb.study.comparison import differences
 from maasnb.study.findings import findings
 
 __all__ = ["COMM", "PROTOCOL", "Sidebar", "attach", "detach"]
@@ -210,12 +211,17 @@ class Sidebar:
     def _compare(self, said: Mapping[str, Any]) -> None:
         asked = said.get("runs")
         chosen = [str(each) for each in asked][:MOST_COMPARED] if isinstance(asked, list) else []
-        found = []
-        for name in chosen:
-            run = panel(name).run
-            curve = curve_of(run.history.losses, COMPARED_POINTS)
-            found.append({**run_row(run), "curve": curve, "count": len(run.history.losses)})
-        self._send(Frame(content={"type": "comparison", "runs": found}))
+        runs = [panel(name).run for name in chosen]
+        found = [
+            {
+                **run_row(run),
+                "curve": curve_of(run.history.losses, COMPARED_POINTS),
+                "count": len(run.history.losses),
+            }
+            for run in runs
+        ]
+        told = {"type": "comparison", "runs": found, "different": differences(runs)}
+        self._send(Frame(content=told))
 
     def _converse(self, name: str, content: object) -> None:
         conversation = self._conversations.get(name)

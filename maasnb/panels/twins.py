@@ -7,6 +7,7 @@ compared on another machine.
 import math
 from typing import Any
 
+from maasnb.errors import MaasError
 from maasnb.language.translating import translated
 from maasnb.tables import aligned
 
@@ -45,6 +46,9 @@ def run_twin(run: Any) -> str:  # noqa: ANN401 - a run, by its attributes
         return translated(f"{title}, {run.epochs} epochs, {run.total_steps} steps to take")
     losses = run.history.losses
     lines = [translated(f"{title}, {_progress(run)}")]
+    if run.status == "failed" and run.error is not None:
+        told = str(run.error) if isinstance(run.error, MaasError) else repr(run.error)
+        lines.append("  " + translated(told))
     rows = []
     if len(losses):
         count = run.steps_per_epoch or 1

@@ -14,7 +14,7 @@ from maasnb.records.past import PastRun, read_run
 from maasnb.records.run import Run
 from maasnb.study.reports import Report
 
-__all__ = ["compare"]
+__all__ = ["compare", "differences"]
 
 _RISING = ("accuracy", "f1", "f1_micro", "r2")
 """Metrics of which more is better; of all others, as of losses, less is."""
@@ -59,7 +59,7 @@ def compare(*runs: Run | str, metric: str | None = None) -> Report:
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
     by = _metric(rows, metrics, metric)
     rows = sorted(rows, key=lambda row: _rank(row, by))
-    different, same = _settings(rows)
+    different, same = _settings([row.settings for row in rows])
     shown = [name for name in metrics if name != by]
     return Report(
         kind="comparison",
@@ -88,6 +88,13 @@ def compare(*runs: Run | str, metric: str | None = None) -> Report:
     )
 
 
+def differences(runs: Sequence[Run | PastRun]) -> dict[str, list[str]]:
+    """Return the settings in which runs differ, by name: of each run what it was, as text."""
+    given = [_given(run) for run in runs]
+    different, _ = _settings(given)
+    return {name: [_text(each.get(name)) for each in given] for name in different}
+
+
 def _row(run: Run | str) -> _Row:
     found: Run | PastRun = _found(run) if isinstance(run, str) else run
     losses = np.asarray(found.history.losses, np.float64)
@@ -97,14 +104,16 @@ def _row(run: Run | str) -> _Row:
         steps=found.steps,
         seconds=found.seconds,
         metrics=dict(found.metrics),
-        settings={
-            "backend": found.backend.name,
-            "data": found.data.name,
-            **{name: value for name, value in found.settings.items() if name != "mode"},
-        },
+        settings=_given(found),
         curve=_curve(losses),
         folder=f"runs/{found.folder.name}",
     )
+
+
+def _given(run: Run | PastRun) -> dict[str, Any]:
+    """Return what a person chose for a run, by name."""
+    chosen = {name: value for name, value in run.settings.items() if name != "mode"}
+    return {"backend": run.backend.name, "data": run.data.name, **chosen}
 
 
 def _found(name: str) -> Run | PastRun:
@@ -142,13 +151,13 @@ def _rank(row: _Row, by: str) -> float:
     return -value if by in _RISING else value
 
 
-def _settings(rows: Sequence[_Row]) -> tuple[list[str], list[tuple[str, Any]]]:
+def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[tuple[str, Any]]]:
     """Return the names of the settings that differ, and those that are the same."""
-    names = list(dict.fromkeys(name for row in rows for name in row.settings))
+    names = list(dict.fromkeys(name for run in runs for name in run))
     names = [name for name in names if name != "steps"]  # a column of its own says how many it took
     different, same = [], []
     for name in names:
-        values = [row.settings.get(name) for row in rows]
+        values = [run.get(name) for run in runs]
         if all(value == values[0] for value in values):
             same.append((name, values[0]))
         else:

@@ -188,12 +188,13 @@ def test_endpoints_are_shown_promoted_rolled_back_and_missed(first, side):
 
 
 def test_runs_are_compared_in_one_chart(first, side):
-    for name in ("alpha", "beta"):
-        first.run_source(f"mb.train(net, digits, epochs=1, name='{name}');")
+    for name, lr in (("alpha", 0.001), ("beta", 0.01)):
+        first.run_source(f"mb.train(net, digits, epochs=1, lr={lr}, name='{name}');")
         side.element.get_by_label(f"compare {name}").check()
     side.press("Compare 2 runs")
     tab = first.page.locator(".maasnb-viewer", has_text="loss by step")
     expect(tab.locator("tbody tr")).to_have_count(2)
+    expect(tab.locator(".maasnb-differs")).to_have_text(["lr", "0.001", "0.01"])
     tab.locator("canvas").wait_for()
     first.command("application:close")
 

@@ -102,11 +102,13 @@ def test_the_panel_of_a_run_is_told_over_the_same_comm(kernel, page):
     assert told["run"] == told["content"]["run"]["name"] == "told"
 
 
-def test_runs_are_compared_by_their_losses(kernel, page):
-    for name in ("one", "two"):
-        asked = page.client.execute(f"%maas train net digits --epochs 1 --name {name}")
+def test_runs_are_compared_by_their_losses_and_in_what_they_differ(kernel, page):
+    for name, lr in (("one", 0.001), ("two", 0.01)):
+        asked = page.client.execute(f"%maas train net digits --epochs 1 --lr {lr} --name {name}")
         page.reply(asked)
     page.say(type="compare", runs=["one", "two"])
-    runs = page.told("comparison")["runs"]
+    told = page.told("comparison")
+    runs = told["runs"]
+    assert told["different"] == {"lr": ["0.001", "0.01"]}
     assert [run["name"] for run in runs] == ["one", "two"]
     assert all(run["count"] == len(run["curve"]) > 0 for run in runs)

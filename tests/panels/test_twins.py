@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from maasnb.errors import DataError
 from maasnb.events import Measured
 from maasnb.panels.twins import number, run_twin
 
@@ -75,3 +76,10 @@ def test_a_large_model_names_its_largest_gradients_only():
 )
 def test_a_number_has_two_significant_digits(value, text):
     assert number(value) == text
+
+
+def test_a_failed_run_says_why():
+    ours = make_run(status="failed", steps=5, error=DataError("The batch has NaN. Type: clean()"))
+    assert run_twin(ours).splitlines()[1] == "  The batch has NaN. Type: clean()"
+    theirs = make_run(status="failed", steps=5, error=ValueError("no such row"))
+    assert run_twin(theirs).splitlines()[1] == "  ValueError('no such row')"

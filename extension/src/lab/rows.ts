@@ -1,10 +1,10 @@
 /** The rows of the sidebar: made once, then only what changed is written, so that focus and scroll stay. */
 
 import { h, setText } from "../panel/dom";
-import { duration, short, whole } from "../panel/format";
+import { short, whole } from "../panel/format";
 import { sparkline } from "./sparkline";
 import type { EndpointRow, ModelRow, RunRow } from "./state";
-import { statusWord, trans } from "./words";
+import { spanWords, statusWord, trans } from "./words";
 
 export interface Deeds {
   command(run: string, action: string): void;
@@ -80,8 +80,8 @@ export class RunView {
 
 function facts(row: RunRow): string {
   const known = [row.here && row.steps ? trans.__("step %1 of %2", whole(row.step), whole(row.steps)) : trans.__("%1 steps", whole(row.step))];
-  if (row.left_s !== null && row.status === "running") known.push(trans.__("%1 left", duration(row.left_s)));
-  else if (row.seconds) known.push(duration(row.seconds));
+  if (row.left_s !== null && row.status === "running") known.push(trans.__("%1 left", spanWords(row.left_s)));
+  else if (row.seconds) known.push(spanWords(row.seconds));
   return known.join(" · ");
 }
 

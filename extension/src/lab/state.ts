@@ -81,6 +81,8 @@ export interface Part {
 export interface Comparison {
   type: "comparison";
   runs: (RunRow & { count: number })[];
+  /** The settings in which they differ: of each run what it was; an older kernel tells none. */
+  different?: Record<string, string[]>;
 }
 
 export type Frame =

@@ -153,7 +153,7 @@ export async function comparisonTab(frame: Comparison): Promise<MainAreaWidget> 
   content.node.tabIndex = -1;
   const runs = frame.runs.map((run) => ({ ...run, words: statusWord(run.status) }));
   const head = [trans.__("run"), trans.__("status"), trans.__("steps"), trans.__("best"), trans.__("time")];
-  const made = comparison(runs, { loss: trans.__("loss by step"), head });
+  const made = comparison(runs, frame.different ?? {}, { loss: trans.__("loss by step"), head });
   content.node.append(made.element);
   content.disposed.connect(() => made.destroy());
   requestAnimationFrame(() => made.draw());

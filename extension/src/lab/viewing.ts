@@ -30,7 +30,7 @@ export interface Compared {
 }
 
 /** Make one chart and one table of several runs; return it and what ends it. */
-export function comparison(runs: readonly Compared[], words: { loss: string; head: string[] }): { element: HTMLElement; draw: () => void; destroy: () => void } {
+export function comparison(runs: readonly Compared[], different: Readonly<Record<string, string[]>>, words: { loss: string; head: string[] }): { element: HTMLElement; draw: () => void; destroy: () => void } {
   const chart = new Chart({
     label: words.loss,
     height: 320,
@@ -38,9 +38,14 @@ export function comparison(runs: readonly Compared[], words: { loss: string; hea
     lines: runs.map((run, i) => ({ label: run.name, colour: (colours) => colours.series[i % colours.series.length] ?? "#0072b2", dash: DASHES[i % DASHES.length] ?? [], width: 2 })),
   });
   const key = runs.map((run, i) => keyOf(run.name, `var(--mb-series-${(i % 7) + 1})`, DASHES[i % DASHES.length] ?? []));
-  const rows = runs.map((run) => [run.name, run.words, whole(run.count), run.best && run.best[1] !== null ? `${run.best[0]} ${short(run.best[1])}` : "", duration(run.seconds)]);
-  const summary = table(words.loss, words.head, rows);
+  const rows = runs.map((run, i) => [run.name, ...Object.values(different).map((values) => values[i] ?? ""), run.words, whole(run.count), run.best && run.best[1] !== null ? `${run.best[0]} ${short(run.best[1])}` : "", duration(run.seconds)]);
+  const [first = "", ...others] = words.head;
+  const summary = table(words.loss, [first, ...Object.keys(different), ...others], rows);
   summary.classList.add("maasnb-table");
+  // What the runs were told differently stands out: it is what may explain their losses.
+  for (const row of summary.querySelectorAll("tr")) {
+    for (const cell of [...row.children].slice(1, 1 + Object.keys(different).length)) cell.classList.add("maasnb-differs");
+  }
   const element = h("section", { class: "maasnb-panel" }, h("div", { class: "mb-head" }, h("h4", {}, words.loss), ...key), chart.element, summary);
   const draw = (): void => {
     element.classList.toggle("mb-dark", isDark(element.parentElement ?? element));

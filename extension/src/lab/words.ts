@@ -1,5 +1,7 @@
 /** The words of the extension, in the language that JupyterLab is set to. */
 
+import { clock } from "../panel/format";
+
 /** The part of Jupyter's `TranslationBundle` that is used here. */
 export interface Words {
   __(text: string, ...values: (string | number)[]): string;
@@ -15,6 +17,13 @@ export let trans: Words = { __: (text, ...values) => filled(text, values) };
 
 export function speak(words: Words): void {
   trans = words;
+}
+
+/** Return a time span in its two largest units. */
+export function spanWords(span_s: number): string {
+  const [hours, minutes, seconds] = clock(span_s);
+  if (hours) return trans.__("%1 h %2 min", hours, minutes);
+  return minutes ? trans.__("%1 min %2 s", minutes, seconds) : trans.__("%1 s", seconds);
 }
 
 /** Return the word for a run's status. */

@@ -18,14 +18,18 @@ export function whole(value: number): string {
   return Math.round(value).toLocaleString("en");
 }
 
+/** Return the whole hours, minutes and seconds of a time span. */
+export function clock(seconds: number): [hours: number, minutes: number, seconds: number] {
+  const all = Math.max(0, Math.round(seconds));
+  return [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
+}
+
 /** Return a time span in its two largest units. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";
-  const all = Math.max(0, Math.round(seconds));
-  if (all < 60) return `${all} s`;
-  const minutes = Math.floor(all / 60);
-  if (minutes < 60) return `${minutes} min ${all % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const [hours, minutes, rest] = clock(seconds);
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
 }
 
 export function megabytes(value: number | null): string {
