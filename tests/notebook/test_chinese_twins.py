@@ -11,6 +11,8 @@ WITHOUT_TWIN: dict[str, str] = {}
 """Notebook -> why there is none in Chinese."""
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+CODE = re.compile(r"<code.*?</code>", flags=re.DOTALL)
+TO_NOTEBOOK = re.compile(r"\[([^\]]+)\]\(([^)\s:]+\.ipynb)\)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 EVERY = [*NOTEBOOKS, *ARTICLES]
@@ -79,7 +81,37 @@ def test_links_lead_to_files_that_are_there(path):
     assert [link for link in here if not (path.parent / link).exists()] == []
 
 
+@every_twin
+def test_a_twin_leads_to_other_twins(path):
+    twin = twin_of(path)
+    links = [link for text in texts(read(twin)) for link in TO_NOTEBOOK.findall(text)]
+    places = {words: (twin.parent / link).resolve() for words, link in links}
+    assert places.pop("English") == path.resolve()
+    assert [words for words, place in places.items() if TWINS.resolve() not in place.parents] == []
+
+
+@pytest.mark.parametrize("path", [*EVERY, *map(twin_of, TWINNED)], ids=name_of)
+def test_no_mark_of_emphasis_is_left_in_what_is_read(path):
+    assert [left for text in texts(read(path)) for left in marks_left(text)] == []
+
+
+def marks_left(text):
+    """Return the asterisks that Markdown takes for what they are, and not for emphasis."""
+    from markdown_it import MarkdownIt
+
+    read_as = MarkdownIt("commonmark").enable("table").render(text)
+    return re.findall(r".{0,20}\*\*.{0,20}", CODE.sub("", read_as))
+
+
 # The rules can fail.
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("**目标：** 看清楚", 0), ("**目标：**看清楚", 2), ("`2**3`", 0), ("2**3", 1)],
+)
+def test_emphasis_that_is_none_is_found(text, left):
+    assert sum(found.count("**") for found in marks_left(text)) == left
 
 
 def small():

@@ -35,6 +35,12 @@ def test_a_cell_whose_output_is_not_compared_says_why(path):
         assert not tags_of(cell) & {"nbval-skip", "raises-exception"}
 
 
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *ARTICLES], ids=name_of)
+def test_what_is_saved_is_of_one_run_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in read(path).cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+
+
 def sanitized(text):
     parser = configparser.ConfigParser()
     parser.read(FOLDER / "sanitize.cfg")
