@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from maasnb.backends import backend_named
 from maasnb.datasets.batches import Batches
 from maasnb.errors import ModelError, UnknownNameError
-from maasnb.layers import Dense, Spec
+from maasnb.layers import LSTM, Dense, Spec
 from maasnb.tasks import OPTIMIZERS as NAMES
 from maasnb.tasks import Task, make_optimizer
 from tests.backends.models import (
@@ -192,6 +192,32 @@ def test_training_leaves_the_random_state_of_the_process_alone():
     torch.manual_seed(7)
     train(backend_named("torch"), backend_named("torch").build(NOISY, 0), steps=5, chunk=5)
     assert_array_equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "batch", "mode"),
+    [
+        ((Dense(64), Dense(3)), (64,), 32, "loop on 1 thread"),
+        ((Dense(1024), Dense(1024), Dense(3)), (64,), 512, "loop"),
+        # As much work in all as the dense layers have, but in a product for each place.
+        ((LSTM(128), Dense(3)), (500, 64), 32, "loop on 1 thread"),
+        ((LSTM(256), Dense(3)), (2, 64), 512, "loop"),
+    ],
+    ids=["small", "large", "small at many places", "large at two places"],
+)
+def test_torch_computes_on_one_thread_where_its_products_are_small(layers, shape, batch, mode):
+    torch = backend_named("torch")
+    program = torch.compile(
+        torch.build(Spec(input=shape, layers=layers), 0),
+        CLASSES,
+        make_optimizer("sgd"),
+        inputs=np.zeros((2, *shape), np.float32),
+        targets=TARGETS,
+        batch=batch,
+        ragged=False,
+        device="cpu",
+    )
+    assert program.mode == mode
 
 
 def test_an_unknown_device_is_refused_with_the_known_ones(backend):

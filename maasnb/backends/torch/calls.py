@@ -22,7 +22,7 @@ __all__ = [
     "call_with_loss",
     "device_of",
     "evaluating",
-    "multiplications",
+    "mean_product",
     "plain",
 ]
 
@@ -154,34 +154,38 @@ def _answer(model: nn.Module, inputs: Parts, targets: Parts | None, takes: Takes
         return call_with_loss(model, examples, long)[1]
 
 
-def multiplications(model: nn.Module, inputs: Parts, takes: Takes) -> float:
-    """Return about how many multiplications one example takes forward.
+def mean_product(model: nn.Module, inputs: Parts, takes: Takes) -> float:
+    """Return how many multiplications one example takes in a matrix product, on average, forward.
 
-    Each layer's parameters count once for each position of its output; what a module does without
-    layers is not seen, so its parameters count once.
+    Each layer's parameters count once for each position of its output, and a layer's call is one
+    product, of recurrent layers each place of the sequence. What a module does without layers is
+    not seen, so its parameters count as one product.
     """
-    found: dict[nn.Module, float] = {}
+    work, products = 0.0, 0
 
     def note(module: nn.Module, _: object, output: object) -> None:
+        nonlocal work, products
         first = output[0] if isinstance(output, tuple) and output else output
         weights = [p for p in module.parameters(recurse=False) if p.ndim > 1]
         if isinstance(first, Tensor) and weights and not isinstance(module, nn.Embedding):
             units = (
                 first.shape[1] if isinstance(module, nn.modules.conv._ConvNd) else first.shape[-1]
             )
-            positions = first.numel() / max(units, 1)
-            found[module] = positions * sum(weight.numel() for weight in weights)
+            positions = first.numel() / max(units, 1) / rows
+            work += positions * sum(weight.numel() for weight in weights)
+            recurrent = isinstance(module, nn.RNNBase)
+            products += round(positions) * module.num_layers if recurrent else 1
 
+    rows = len(leaves(inputs)[0])
     hooks = [module.register_forward_hook(note) for module in model.modules()]
     try:
         with evaluating(model):
             given, named = arguments(as_tensors(inputs, takes, device_of(model)))
             model(*given, **named)
     except Exception:  # noqa: BLE001 - a module that must have targets; its parameters still count
-        found.clear()
+        work, products = 0.0, 0
     finally:
         for hook in hooks:
             hook.remove()
-    rows = len(leaves(inputs)[0])
     least = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return max(sum(found.values()) / rows, float(least))
+    return max(work, float(least)) / max(products, 1)

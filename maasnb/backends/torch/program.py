@@ -28,7 +28,7 @@ from maasnb.backends.torch.calls import (
     call,
     call_with_loss,
     evaluating,
-    multiplications,
+    mean_product,
 )
 from maasnb.backends.torch.losses import head, loss_function
 from maasnb.backends.torch.measuring import Measurement, Passes, counts_of, norms_of
@@ -44,9 +44,10 @@ __all__ = ["EVALUATION_BATCH", "TorchProgram"]
 
 EVALUATION_BATCH = 1024
 _OUTPUT_NUMBERS = 2**23  # of one part of an evaluation: 32 MiB
-# Multiplications of a step from which on a second thread pays: with dense layers on 2 quiet cores
-# one thread takes .2 of two threads' time at 8e5, .6 at 5e7 and 1.2 at 2e8.
-_WORTH_THREADS = 1e8
+# Multiplications of a batch's mean matrix product from which on a second thread pays: on 2 quiet
+# cores one thread takes .2 to .7 of two threads' time up to 4e6, .7 to 1.3 around 1.2e7 and 1.3 to
+# 1.5 at 4e7, alike with dense layers, convolutions, LSTMs and Transformers.
+_WORTH_THREADS = 1.2e7
 
 # torch's default generators are shared by the whole process: two runs take turns, chunk by chunk.
 _GENERATORS = threading.Lock()
@@ -121,8 +122,11 @@ class TorchProgram:
         self._watchable = not rule.compile and not any(
             type(module).__name__ == "OptimizedModule" for module in model.modules()
         )
-        work = 3 * batch * multiplications(self._model, inputs, task.takes)
-        self._one_thread = device.type == "cpu" and work < _WORTH_THREADS
+        rows = -(-batch // rule.accumulate)
+        self._one_thread = (
+            device.type == "cpu"
+            and rows * mean_product(self._model, inputs, task.takes) < _WORTH_THREADS
+        )
 
     @property
     def mode(self) -> str:
