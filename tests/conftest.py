@@ -1,5 +1,6 @@
 """What every test stands on: a workspace of its own, and both backends."""
 
+import contextlib
 import gc
 import os
 
@@ -16,6 +17,31 @@ from maasnb.errors import MissingPackageError
 # The same examples in every run, and no failure because the machine was busy.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
+
+
+# XLA's optimising of many programs that run for milliseconds is a third of the time of JAX's tests.
+# Processes that tests start, as kernels and servers, run optimised programs.
+with contextlib.suppress(ImportError):
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="module")
+def optimised():
+    """Have JAX compile the programs of a module's tests as it does for everybody."""
+    import jax
+
+    from maasnb.backends.jax import steps
+
+    def compiling(*, quickly):
+        jax.config.update("jax_disable_most_optimizations", quickly)
+        steps._shared_steps.cache_clear()
+        jax.clear_caches()
+
+    compiling(quickly=False)
+    yield
+    compiling(quickly=True)
 
 
 @pytest.fixture(autouse=True)

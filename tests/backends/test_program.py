@@ -21,6 +21,8 @@ from tests.backends.models import (
     train,
 )
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 OPTIMIZERS = sorted(NAMES)
 
 

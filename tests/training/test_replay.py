@@ -10,6 +10,8 @@ from maasnb.events import Validated
 from maasnb.training import replay, train
 from tests.training.steered import SOON_S, background, end, network, same_weights, small_data
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 
 def until(run, step):
     reached = threading.Event()

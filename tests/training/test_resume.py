@@ -15,6 +15,8 @@ from maasnb.records.record import read_events, read_summary
 from maasnb.training import fork, replay, train
 from tests.training.steered import background, end, logged_losses, network, same_weights, small_data
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 
 def stopped(backend, *, after=25, **options):
     """Train until some steps are taken, then stop."""
