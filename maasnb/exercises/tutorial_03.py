@@ -17,8 +17,9 @@ _ENOUGH = 0.9
 def _check_kind(names: Mapping[str, Any]) -> None:
     answer, patient = names["answer"], names["mystery"]
     if answer not in FINDINGS:
-        message = f"`answer` is {answer!r}, which is no kind of illness. The kinds are: "
-        raise Wrong(message + ", ".join(FINDINGS) + ".")
+        kinds = ", ".join(FINDINGS)
+        message = f"`answer` is {answer!r}, which is no kind of illness. The kinds are: {kinds}."
+        raise Wrong(message)
     if answer not in {each.kind for each in findings(patient)}:
         message = (
             f"`mystery` does not suffer from {FINDINGS[answer]}. Look at the row that is not ok: "

@@ -122,7 +122,7 @@ class Catalogue:
             whole = self._matched(text)
             return whole or "\n".join(self._indented(line) for line in text.split("\n"))
         ends = [found.start() for found in _END_OF_SENTENCE.finditer(text)]
-        whole = None if ends else self._matched(text, least=_MANY_LETTERS)
+        whole = self._matched(text, least=_MANY_LETTERS, several=bool(ends))
         found = whole or self._listed(text.split(", "))
         if found is not None:
             return found
@@ -145,11 +145,13 @@ class Catalogue:
         words = line.lstrip()
         return line[: len(line) - len(words)] + self.of(words)
 
-    def _matched(self, text: str, least: int = 0) -> str | None:
+    def _matched(self, text: str, least: int = 0, *, several: bool = False) -> str | None:
+        """Translate a text by the form that it has; by one of several sentences, if asked to."""
         if text in self.words:
             return self.words[text]
         for form in self._forms:
-            values = form.values(text) if form.letters >= least else None
+            fits = form.letters >= least and (form.several or not several)
+            values = form.values(text) if fits else None
             if values is not None:
                 shown = (
                     _Value(text, text if own else self._value(text))
@@ -187,6 +189,7 @@ class _Form:
         self.template = template
         parts = template.split("{}")
         self.letters = sum(map(len, parts))
+        self.several = _END_OF_SENTENCE.search(template) is not None
         self.own = [part.endswith(("'", '"', "=", "[")) for part in parts[:-1]]
         self._longest = max(parts, key=len)
         # A template that is nothing but signs would fit everything.

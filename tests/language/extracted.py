@@ -22,6 +22,7 @@ SHOWN = (
     "datasets/splits.py",
     "diagnosis.py",
     "errors.py",
+    "exercises",
     "hardware.py",
     "magics/calling.py",
     "magics/guide.py",
@@ -86,6 +87,7 @@ NO_WORDS = {
     "expected one argument",
     "lower right",
     "lr={}",
+    "maasnb.exercises.{}",
     "maasnb asked",
     "maasnb fork",
     "maasnb publish",
@@ -107,7 +109,9 @@ NO_WORDS = {
 
 LABELS = {"columns", "label", "title", "caption"}
 LABELLED = {"set_title", "set_xlabel", "set_ylabel", "suptitle"}
-_CODE = re.compile(r"%%?\w+ (?!VERB)[^.]*$|(?:mb|run|runs)[.(/].*$|/|\{\}/|\(\?|\^|\\")
+_CODE = re.compile(
+    r"import \w+$|\w+ = |%%?\w+ (?!VERB)[^.]*$|(?:mb|run|runs)[.(/].*$|/|\{\}/|\(\?|\^|\\"
+)
 _WORDS = re.compile(r"[A-Za-z]{2,}.* |.* [A-Za-z]{2,}")
 
 
@@ -145,7 +149,7 @@ def strings(node: ast.AST) -> Iterator[str]:
 
 
 def without_docstrings(tree: ast.AST) -> ast.AST:
-    """Return a tree without the strings that stand as statements, and without annotations."""
+    """Return a tree without docstrings, annotations, and the lines of code that exercises name."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -154,6 +158,8 @@ def without_docstrings(tree: ast.AST) -> ast.AST:
             node.annotation = ast.Constant(0)
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+        if isinstance(node, ast.Call):
+            node.keywords = [each for each in node.keywords if each.arg != "needs"]
     return tree
 
 

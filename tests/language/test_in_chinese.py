@@ -1,6 +1,7 @@
 """What a notebook shows in Chinese has no English left but names and code."""
 
 import re
+import sys
 
 import pytest
 
@@ -90,6 +91,30 @@ def test_the_help_of_a_verb(verb):
         if not CHINESE.search(one_option(verb, option).partition("\n")[2])
     ]
     assert untold == []
+
+
+def test_an_exercise_that_is_not_begun_solved_or_wrong():
+    names = {"digits": small_run().data, "run": small_run(), "answer": ...}
+    sure = names["run"].predict(names["digits"].test.x).max(axis=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setattr(sys.modules["__main__"], name, value, raising=False)
+        told = [str(mb.check("00.1"))]
+        for answer in (int(sure.argmin()), int(sure.argmax())):
+            patch.setattr(sys.modules["__main__"], "answer", answer)
+            told.append(str(mb.check("00.1")))
+    begins = (
+        "练习 00.1：还没有做对。\n",
+        "练习 00.1：做对了。\n",
+        "练习 00.1：还没有做对。\n对数字",
+    )
+    assert [text.startswith(begin) for text, begin in zip(told, begins, strict=True)] == [True] * 3
+    assert {word for text in told for word in english(text)} <= {
+        "answer",
+        "run",
+        "argmin",
+        "argmax",
+    }
 
 
 def test_the_doctor():

@@ -11,6 +11,8 @@ WORDS = {
     "{} of {} epochs": "第 {0} 轮，共 {1} 轮",
     "loss {} at step {}": "第 {1} 步的损失为 {0}",
     "The run {} has ended. Fork it.": "运行 {} 已经结束。请分叉。",
+    "Version {} of {} answers. Ask it.": "{1} 的版本 {0} 在回答。请问它。",
+    "{} of {}": "{1} 中的 {0}",
     " and ": " 和 ",
     "No gradient reaches {}.": "没有梯度传到 {}。",
 }
@@ -31,6 +33,7 @@ def words():
         ("There is no verb 'x'. Nobody knows why.", "没有动词 'x'。Nobody knows why."),
         ("Nobody knows why. Did you mean 'x'?", "Nobody knows why. 是否想写 'x'？"),
         ("The run 'a. b' has ended. Fork it.", "运行 'a. b' 已经结束。请分叉。"),
+        ("Version 2 of 'scans' answers. Ask it.", "'scans' 的版本 2 在回答。请问它。"),
         ("No gradient reaches a, b and c.", "没有梯度传到 a, b 和 c。"),
         ("verb\n  loss 1 at step 2", "动词\n  第 2 步的损失为 1"),
         ("verbose", "verbose"),

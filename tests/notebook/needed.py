@@ -12,6 +12,9 @@ WORD = re.compile(r"[^\W\d]\w*")
 BOUND_BY_DEFAULT = {"evaluate": "report", "publish": "endpoint", "train": "run"}
 """Verb of `%maas` -> the name that its result gets without `--as`."""
 
+OPERATING = {"canary", "promote", "publish", "rollback", "shadow", "unpublish"}
+"""Verbs of `%maas` that change a published model, whose name is that of an endpoint as a rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -95,10 +98,13 @@ def _of_magic(call):
         made.add(BOUND_BY_DEFAULT[words[0]])
     if words[:1] in (["build"], ["data"]) and not made:
         made.add(words[1])
+    changed = {"%load_ext"} if magic == "load_ext" else set()
+    if words and words[0] in OPERATING:
+        changed |= set(words[2:3] if words[0] == "publish" else words[1:2])
     return Names(
         used=frozenset(WORD.findall("\n".join([line, *body]))),
         made=frozenset(made),
-        changed=frozenset({"%load_ext"} if magic == "load_ext" else ()),
+        changed=frozenset(changed),
     )
 
 

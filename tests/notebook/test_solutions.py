@@ -19,12 +19,6 @@ from tests.notebook.tutorials import (
     read,
 )
 
-WITHOUT_EXERCISES = {
-    "00_quickstart": "the first five cells that anybody runs; there is nothing to work out yet",
-    "10_publish_and_operate": "a walk through the life of a served model, every step of it shown",
-}
-"""Notebook -> why it asks for nothing."""
-
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 
 
@@ -43,15 +37,11 @@ def shown(cell):
 
 
 @every_notebook
-def test_a_notebook_has_exercises_or_a_reason_for_none(path):
+def test_every_notebook_has_exercises_each_with_its_check(path):
     posed = exercises_in(read(path))
-    assert bool(posed) != (path.stem in WITHOUT_EXERCISES)
+    assert posed
     checks = [cell.source for cell in read(path).cells if CHECK.fullmatch(cell.source)]
     assert checks == [f"%maas check {each.number}" for each in posed]
-
-
-def test_the_reasons_are_those_of_notebooks_that_exist():
-    assert set(WITHOUT_EXERCISES) <= {path.stem for path in NOTEBOOKS}
 
 
 def test_every_exercise_of_the_package_is_posed_in_the_notebook_of_its_number():
@@ -83,11 +73,7 @@ def test_the_cells_that_an_exercise_needs_are_there(path):
         assert [line for line in needs.values() if line not in lines] == []
 
 
-@pytest.fixture(
-    scope="module",
-    params=[path for path in NOTEBOOKS if path.stem not in WITHOUT_EXERCISES],
-    ids=name_of,
-)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=name_of)
 def solved(request, tmp_path_factory):
     """Run each solution in the place of its exercise, with the cells that it needs."""
     notebook, folder = read(request.param), tmp_path_factory.mktemp("notebook")
@@ -183,3 +169,16 @@ def test_the_cells_that_an_exercise_needs_are_those_that_make_or_change_its_name
     ]
     assert needed_cells(sources, wanted={11}) == [0, 1, 2, 3, 5, 7, 8, 9, 11]
     assert needed_cells(["a = 1", "a = 2", "a"], wanted={2}) == [1, 2]
+
+
+def test_who_asks_a_published_model_needs_the_cells_that_published_and_changed_it():
+    sources = [
+        "run = 1",
+        "%maas publish run scans --alias prod",
+        "%maas publish run others",
+        "%maas promote scans 2",
+        "%maas versions scans",
+        "scans = mb.connect('scans')\n%maas shadow scans 2",
+        "scans.predict(1)",
+    ]
+    assert needed_cells(sources, wanted={6}) == [0, 1, 3, 5, 6]
