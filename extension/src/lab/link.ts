@@ -9,6 +9,8 @@ const COMM = "maasnb";
 const FIRST_WAIT_MS = 150;
 const LAST_WAIT_MS = 10_000;
 const BUSY_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+const ANSWER_MS = 5000;
 
 export type PanelTaker = (content: Record<string, unknown>, buffers: DataView[]) => void;
 
@@ -23,6 +25,7 @@ export class Link {
   private greeting = false;
   private asking = false;
   private doubted = false;
+  private unanswered = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private watchers = new Set<(link: Link) => void>();
 
@@ -140,7 +143,8 @@ export class Link {
     if (this.asking) return;
     clearTimeout(this.timer);
     this.asking = true;
-    const found = await this.ask();
+    // An answer can be lost with its connection; nobody must wait for it for ever.
+    const found = await Promise.race([this.ask(), new Promise<null>((given) => setTimeout(() => given(null), ANSWER_MS))]);
     this.asking = false;
     if (this.doubted) {
       // Something happened since it was asked: the answer may be of before.
@@ -152,9 +156,12 @@ export class Link {
       if (!this.greeting) this.greet();
       return;
     }
+    this.unanswered = found === null ? this.unanswered + 1 : 0;
     if (found === false) this.change(() => (this.state.mode = "unloaded"));
     // A cell may load it and train in one go; when it ends, the kernel's status says so.
-    if (this.kernel.status === "busy") this.timer = setTimeout(() => void this.probe(), BUSY_WAIT_MS);
+    if (found === null || this.kernel.status === "busy") {
+      this.timer = setTimeout(() => void this.probe(), Math.min(BUSY_WAIT_MS * 2 ** this.unanswered, LONGEST_WAIT_MS));
+    }
   }
 
   private async ask(): Promise<boolean | null> {
