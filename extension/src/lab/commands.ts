@@ -12,6 +12,8 @@ import type { Notebooks } from "./notebooks";
 import { comparisonTab, runTab } from "./viewer";
 import { trans } from "./words";
 
+const LEAST_TO_SPLIT_PX = 640;
+
 export const SIDEBAR = "maasnb-sidebar";
 
 /** The ids of the commands; `schema/plugin.json` names them too. */
@@ -112,7 +114,9 @@ export class Actions {
   private add(tab: Widget): void {
     const { shell } = this.app;
     tab.title.icon = this.icon;
-    if (![...shell.widgets("main")].some((each) => each.id === tab.id)) shell.add(tab, "main", { mode: "split-right" });
+    // Beside the notebook where there is room for two.
+    const room = shell.currentWidget?.node.clientWidth ?? 0;
+    if (![...shell.widgets("main")].some((each) => each.id === tab.id)) shell.add(tab, "main", { mode: room < LEAST_TO_SPLIT_PX ? "tab-after" : "split-right" });
     else tab.dispose();
     shell.activateById(tab.id);
   }
