@@ -12,7 +12,7 @@ from flax import nnx
 from benchmarks.sides.flax_models import loss_of, make_model
 from benchmarks.sides.workloads import LR, Workload
 
-__all__ = ["prepare_best", "prepare_nnx_jit", "prepare_plain"]
+__all__ = ["batches_of", "prepare_best", "prepare_nnx_jit", "prepare_plain", "step_of"]
 
 
 def batches_of(workload: Workload) -> Iterator[tuple[Any, Any]]:
@@ -25,7 +25,8 @@ def batches_of(workload: Workload) -> Iterator[tuple[Any, Any]]:
             yield workload.inputs[rows], workload.targets[rows]
 
 
-def _step_of(graph: Any, rest: Any) -> tuple[Any, Callable[..., tuple[Any, Any, Any]]]:
+def step_of(graph: Any, rest: Any) -> tuple[Any, Callable[..., tuple[Any, Any, Any]]]:
+    """Return the optimiser, and a step of it: (params, memory, inputs, targets) -> those, loss."""
     optimizer = optax.adam(LR)
 
     def step(params: Any, memory: Any, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
@@ -42,7 +43,7 @@ def _step_of(graph: Any, rest: Any) -> tuple[Any, Callable[..., tuple[Any, Any, 
 def prepare_plain(workload: Workload) -> Callable[[], float]:
     """Return a jitted step over nnx state that donates it."""
     graph, _, rest = nnx.split(make_model(workload), nnx.Param, ...)
-    optimizer, step = _step_of(graph, rest)
+    optimizer, step = step_of(graph, rest)
     compiled = jax.jit(step, donate_argnums=(0, 1))
 
     def run() -> float:
@@ -61,7 +62,7 @@ def prepare_plain(workload: Workload) -> Callable[[], float]:
 def prepare_best(workload: Workload) -> Callable[[], float]:
     """Return a jitted step over a flat list of leaves that donates them."""
     graph, first, rest = nnx.split(make_model(workload), nnx.Param, ...)
-    optimizer, step = _step_of(graph, rest)
+    optimizer, step = step_of(graph, rest)
     structure = jax.tree.structure((first, optimizer.init(first)))
 
     def flat_step(leaves: Any, inputs: Any, targets: Any) -> tuple[Any, Any]:

@@ -159,6 +159,11 @@ class Program(Protocol):
         """Return how steps are executed; a rule of the model and the device, not of time."""
         ...
 
+    @property
+    def device(self) -> str:
+        """Return the name of the device that computes."""
+        ...
+
     def init(self, seed: int) -> State:
         """Take the model's present parameters and a fresh optimiser."""
         ...

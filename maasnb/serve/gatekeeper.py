@@ -10,6 +10,7 @@ and time are limited. It ends when its input closes, which happens however the s
 import contextlib
 import json
 import os
+import random
 import select
 import tempfile
 import threading
@@ -33,6 +34,7 @@ MEMORY_BYTES = 1 << 30
 """Memory beyond what the imports take and the artifact itself needs."""
 MEMORY_BLOBS = 6
 """Bytes for each byte of the artifact: sent, parsed, in the runtime's own form, prepared by it."""
+CORES = 2
 LONGEST_REASON = 2000
 
 _answering = threading.Lock()
@@ -40,6 +42,7 @@ _answering = threading.Lock()
 
 def main() -> None:
     """Check the artifact that the standard input brings, answer, and end."""
+    _give_up_cores()
     with contextlib.suppress(MaasError):  # not installed; then nothing needs it
         runtime_for("onnx")
     _give_up_files()
@@ -122,6 +125,13 @@ def _end_in_time() -> None:
         "model smaller, or look for a loop in it that does not end."
     )
     _answer({"error": reason})
+
+
+def _give_up_cores() -> None:
+    """Keep to two cores: runtimes start threads for each, which count towards the memory."""
+    if hasattr(os, "sched_setaffinity"):  # Linux has it
+        usable = list(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, random.sample(usable, min(CORES, len(usable))))
 
 
 def _give_up_files() -> None:

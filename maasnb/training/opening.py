@@ -85,6 +85,7 @@ def differences(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list
         f"{name} is {value!r}, was {settings.get(name)!r}"
         for name, value in present["settings"].items()
         if settings.get(name) != value
+        and (name != "mode" or recorded.get("device") == present.get("device"))
     ]
     return found
 

@@ -155,10 +155,12 @@ def start(
     settings = {**plan.settings, "mode": program.mode}
     occupy(model)
     try:
-        run = _make_run(name, model, backend, data, plan, settings, opening, options)
+        run = _make_run(
+            name, model, backend, data, plan, settings, opening, options, program.device
+        )
         if on_event is not None:
             run.subscribe(on_event)
-        complaints = list(observers_told(run))
+        complaints = [*observers_told(run), *_moved(run, program.device)]
         loop = Loop(
             run,
             program,
@@ -185,6 +187,7 @@ def _make_run(
     settings: Mapping[str, Any],
     opening: Opening,
     options: Mapping[str, Any],
+    device: str,
 ) -> Run:
     """Open the run's folder and make its handle."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._")[:48] or "data"
@@ -200,6 +203,7 @@ def _make_run(
         "settings": dict(settings),
         "options": {key: plain(value) for key, value in options.items()},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "seed": data.seed},
+        "device": device,
         "environment": environment,
         "code": code,
         "first": opening.beginning.first,
@@ -223,6 +227,17 @@ def _make_run(
     )
     run.begin_at(opening.beginning.step, opening.seconds, opening.events())
     return run
+
+
+def _moved(run: Run, device: str) -> list[str]:
+    """Return a warning where a run goes on on another device than it began on."""
+    before = run.record.summary.get("device", device)
+    if before == device:
+        return []
+    return [
+        f"The run began on {before} and goes on on {device}, so the last digits of its numbers may "
+        "differ from those of a run that stayed."
+    ]
 
 
 def _defaults() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A run that was stopped or lost goes on from its record, to the bits of one that never was."""
 
+import json
 import os
 import subprocess
 import sys
@@ -32,8 +33,6 @@ def stopped(backend, *, after=25, **options):
 
 def lose(run, *, bytes_after=0):
     """Leave a run's folder as a kernel that was killed would: no status, a torn last line."""
-    import json
-
     summary = {name: v for name, v in read_summary(run.folder).items() if name != "status"}
     (run.folder / "run.json").write_text(json.dumps(summary))
     with (run.folder / "events.jsonl").open("ab") as log:
@@ -174,6 +173,19 @@ def test_other_options_are_refused_and_equal_ones_are_not(backend):
     ):
         train(network(backend, data), data, resume="long", lr=0.5, seed=4)
     assert train(network(backend, data), data, resume="long", seed=3).status == "finished"
+
+
+def test_a_run_that_began_on_another_device_goes_on_and_says_so(backend):
+    run = stopped(backend)
+    lose(run)
+    record = read_summary(run.folder)
+    assert record["device"] == "cpu"
+    elsewhere = {**record, "device": "cuda:0", "settings": {**record["settings"], "mode": "graphs"}}
+    (run.folder / "run.json").write_text(json.dumps(elsewhere))
+    data = small_data()
+    assert train(network(backend, data), data, resume="long").status == "finished"
+    said = [event.message for event in read_events(run.folder) if isinstance(event, Warned)]
+    assert any("began on cuda:0 and goes on on cpu" in words for words in said)
 
 
 def test_a_model_of_the_other_backend_is_refused(backend):

@@ -12,9 +12,10 @@ from flax import nnx
 
 from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import has_own_loss
+from maasnb.backends.devices import chosen_device
 from maasnb.backends.fitting import check_fits
 from maasnb.backends.jax.anatomy import anatomy, example
-from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts
+from maasnb.backends.jax.calls import as_given, ask, call, evaluation_parts, exact
 from maasnb.backends.jax.export import export_stablehlo
 from maasnb.backends.jax.layers import (
     build_module,
@@ -25,9 +26,14 @@ from maasnb.backends.jax.layers import (
 from maasnb.backends.jax.layers.weights import set_shared_weights, shared_weights
 from maasnb.backends.jax.losses import head
 from maasnb.backends.jax.onnx import export_onnx
-from maasnb.backends.jax.program import EVALUATION_BATCH, JaxProgram, parameter_names
+from maasnb.backends.jax.program import (
+    EVALUATION_BATCH,
+    JaxProgram,
+    device_name,
+    parameter_names,
+)
 from maasnb.backends.protocol import PLAIN, Array, Asked, Device, Exported, ParameterInfo
-from maasnb.errors import ModelError, unknown_name
+from maasnb.errors import ModelError
 from maasnb.layers import Spec
 from maasnb.parts import Parts, count, joined, padded, taken
 from maasnb.rules import Rule
@@ -146,13 +152,10 @@ class JaxBackend:
     ) -> JaxProgram:
         """Return the training steps of a module, on a device (default: JAX's own default)."""
         devices = {_describe(found).name: found for found in _jax_devices()}
-        aliases = {name.partition(":")[0]: found for name, found in reversed(devices.items())}
-        if device is not None and device not in {**aliases, **devices}:
-            raise unknown_name("jax device", device, devices)
+        chosen = devices[chosen_device("jax", device, list(devices))]
         if not jax.tree.leaves(nnx.state(model, nnx.Param)):
             message = f"This {type(model).__name__} has no trainable parameters (nnx.Param)."
             raise ModelError(message)
-        chosen = next(iter(devices.values())) if device is None else {**aliases, **devices}[device]
         return JaxProgram(
             model,
             task,
@@ -172,7 +175,8 @@ class JaxBackend:
             part = as_given(taken(inputs, slice(start, start + EVALUATION_BATCH)), task.takes)
             rows = count(part)
             # Sizes are rounded up to a power of two, so that few are compiled.
-            found = _predict(graph, task, state, padded(part, 1 << (rows - 1).bit_length()))
+            with exact():
+                found = _predict(graph, task, state, padded(part, 1 << (rows - 1).bit_length()))
             outputs.append(jax.tree.map(lambda each, rows=rows: np.asarray(each)[:rows], found))
         return joined(outputs)
 
@@ -224,7 +228,4 @@ def _jax_devices() -> list[Any]:
 def _describe(device: Any) -> Device:  # noqa: ANN401 - jax.Device, no type for pyright
     memory = (device.memory_stats() or {}).get("bytes_limit") if device.platform != "cpu" else None
     kind = "CPU, compiled by XLA" if device.platform == "cpu" else device.device_kind
-    name = (
-        "cpu" if device.platform == "cpu" and device.id == 0 else f"{device.platform}:{device.id}"
-    )
-    return Device(name=name, description=kind, memory_bytes=memory)
+    return Device(name=device_name(device), description=kind, memory_bytes=memory)

@@ -1,5 +1,6 @@
 """A flax module is called: what it is given, and how its answer is taken apart."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from maasnb.errors import ShapeError
 from maasnb.parts import Parts, arguments, leaves, mapped
 from maasnb.tasks import Kind, Takes
 
-__all__ = ["as_given", "ask", "call", "call_with_loss", "evaluation_parts", "traced_once"]
+__all__ = ["as_given", "ask", "call", "call_with_loss", "evaluation_parts", "exact", "traced_once"]
 
 
 def is_array(value: object) -> bool:
@@ -28,6 +29,17 @@ def evaluation_parts(model: nnx.Module) -> tuple[Any, Any]:
     still = nnx.clone(model)
     still.eval()
     return nnx.split(still)
+
+
+def exact() -> contextlib.AbstractContextManager[None]:
+    """Compute in whole float32 on an accelerator too, where XLA multiplies with fewer bits.
+
+    What a model answers is then the same wherever it is asked, to the last digits: a published
+    program is compared with it.
+    """
+    if jax.default_backend() == "cpu":
+        return contextlib.nullcontext()
+    return jax.default_matmul_precision("highest")
 
 
 def as_given(inputs: Parts, takes: Takes) -> Parts:

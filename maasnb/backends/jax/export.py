@@ -36,7 +36,7 @@ def export_stablehlo(model: nnx.Module, task: Task, inputs: Array) -> ProgramFil
     (batch,) = export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct((batch, *inputs.shape[1:]), dtype)
     try:
-        with _no_sources():
+        with _no_sources(), jax.default_matmul_precision("highest"):  # wherever it will run
             exported = export.export(jax.jit(program), platforms=PLATFORMS)(shape)
         return ProgramFile(format="stablehlo", content=bytes(exported.serialize()))
     except Exception as error:

@@ -18,7 +18,7 @@ import numpy as np
 from flax import nnx
 
 from maasnb.backends.jax.beside import Made, made_before, made_beside
-from maasnb.backends.jax.calls import as_given, call, traced_once
+from maasnb.backends.jax.calls import as_given, call, exact, traced_once
 from maasnb.backends.jax.losses import is_one_number
 from maasnb.backends.jax.steps import Leaves, Structure, compiled_steps, trained
 from maasnb.backends.jax.streams import Streams
@@ -29,7 +29,7 @@ from maasnb.parts import Parts, arguments, count, leaves, taken
 from maasnb.rules import Rule
 from maasnb.tasks import Kind, Optimizer, Task
 
-__all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "parameter_names"]
+__all__ = ["EVALUATION_BATCH", "JaxProgram", "JaxState", "device_name", "parameter_names"]
 
 EVALUATION_BATCH = 1024
 _LONGEST_CHUNK = 128  # steps; beyond that nothing is gained (a digits MLP: 128 steps are 10 ms)
@@ -58,6 +58,12 @@ class JaxLosses:
 
     parts: list[jax.Array]
     counts: Array
+
+
+def device_name(device: Any) -> str:  # noqa: ANN401 - jax.Device is no type for pyright
+    """Return what `device=` takes for a device."""
+    alone = device.platform == "cpu" and device.id == 0
+    return "cpu" if alone else f"{device.platform}:{device.id}"
 
 
 def parameter_names(params: nnx.State) -> list[str]:
@@ -125,6 +131,11 @@ class JaxProgram:
     def mode(self) -> str:
         """Return `"loop"` (many steps are one dispatch) or `"step"` (each is one)."""
         return "loop" if self._looped else "step"
+
+    @property
+    def device(self) -> str:
+        """Return the device's name."""
+        return device_name(self._device)
 
     def longest_chunk(self, placed: JaxPlaced, batch: int) -> int:
         """Return how many steps a chunk may have: a power of two whose batches fit into 8 MiB."""
@@ -260,7 +271,8 @@ class JaxProgram:
             if rows > self._evaluated:  # cutting arrays on the device costs as much as a step
                 part = slice(start, start + self._evaluated)
                 inputs, targets = taken(inputs, part), taken(targets, part)
-            output, loss = self._steps.outputs(state.leaves, inputs, targets)
+            with exact():
+                output, loss = self._steps.outputs(state.leaves, inputs, targets)
             total += float(loss)
             if self._task.outputs:
                 outputs.append(np.asarray(output))

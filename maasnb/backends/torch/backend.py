@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from maasnb.backends.anatomy import Anatomy
 from maasnb.backends.calling import has_own_loss
+from maasnb.backends.devices import chosen_device
 from maasnb.backends.fitting import check_fits
 from maasnb.backends.protocol import PLAIN, Array, Asked, Device, Exported, ParameterInfo
 from maasnb.backends.torch.anatomy import anatomy, example
-from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating
+from maasnb.backends.torch.calls import as_tensors, ask, call, device_of, evaluating, exact
 from maasnb.backends.torch.export import export_onnx
 from maasnb.backends.torch.layers import (
     build_module,
@@ -24,7 +25,7 @@ from maasnb.backends.torch.layers import (
 from maasnb.backends.torch.layers.weights import set_shared_weights, shared_weights
 from maasnb.backends.torch.losses import head
 from maasnb.backends.torch.program import EVALUATION_BATCH, TorchProgram
-from maasnb.errors import ModelError, unknown_name
+from maasnb.errors import ModelError
 from maasnb.layers import Spec
 from maasnb.parts import Parts, count, joined, taken
 from maasnb.rules import Rule
@@ -130,7 +131,11 @@ class TorchBackend:
 
     def copy(self, model: nn.Module) -> nn.Module:
         """Return a deep copy."""
-        return copy.deepcopy(model)
+        made = copy.deepcopy(model)
+        for module in made.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # cuDNN wants them side by side; a copy's are not
+        return made
 
     def weights(self, model: nn.Module) -> dict[str, Array]:
         """Return the module's state dict as arrays."""
@@ -153,23 +158,21 @@ class TorchBackend:
         rule: Rule = PLAIN,
     ) -> TorchProgram:
         """Return the training steps of a module, on a device (default: the best there is)."""
-        known = [found.name for found in self.devices()]
-        aliases = {name.partition(":")[0] for name in known}
-        if device is not None and device not in known and device not in aliases:
-            raise unknown_name("torch device", device, known)
+        name = chosen_device("torch", device, [found.name for found in self.devices()])
         if not any(parameter.requires_grad for parameter in model.parameters()):
             message = (
                 f"This {type(model).__name__} has no trainable parameters. Give it a layer with "
                 "weights, or type: model.requires_grad_(True)"
             )
             raise ModelError(message)
-        chosen = torch.device(device or known[0])
-        return TorchProgram(model, task, optimizer, chosen, rule, inputs=inputs, batch=batch)
+        return TorchProgram(
+            model, task, optimizer, torch.device(name), rule, inputs=inputs, batch=batch
+        )
 
     def predict(self, model: nn.Module, task: Task, inputs: Parts) -> Any:  # noqa: ANN401 - an array, or parts
         """Return probabilities or values for prepared inputs, on the module's own device."""
         device, found = device_of(model), []
-        with evaluating(model):
+        with evaluating(model), exact(device):
             for start in range(0, count(inputs), EVALUATION_BATCH):
                 some = taken(inputs, slice(start, start + EVALUATION_BATCH))
                 outputs = head(task, call(model, as_tensors(some, task.takes, device), task.kind))

@@ -1,6 +1,7 @@
 """A torch module is called: arrays become tensors, and its answer is taken apart."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from maasnb.parts import Parts, arguments, leaves, mapped
 from maasnb.tasks import Kind, Takes, Task
 
 __all__ = [
+    "PROCESS",
     "as_targets",
     "as_tensors",
     "ask",
@@ -22,9 +24,14 @@ __all__ = [
     "call_with_loss",
     "device_of",
     "evaluating",
+    "exact",
     "mean_product",
     "plain",
 ]
+
+
+PROCESS = threading.Lock()
+"""Whoever changes what torch keeps for the process, generators and precisions, takes turns."""
 
 
 def is_tensor(value: object) -> bool:
@@ -54,6 +61,36 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextlib.contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """Compute in whole float32 on a GPU too, where torch lets cuDNN round to 10 bits (TF32).
+
+    What a model answers is then the same wherever it is asked, to the last digits: a published
+    program is compared with it.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with PROCESS:
+        found = _precisions()
+        before = [getattr(where, name) for where, name, _ in found]
+        for where, name, value in found:
+            setattr(where, name, value)
+        try:
+            yield
+        finally:
+            for (where, name, _), value in zip(found, before, strict=True):
+                setattr(where, name, value)
+
+
+def _precisions() -> list[tuple[Any, str, object]]:
+    """Return where torch keeps its precisions, by what name, and the value of the exact one."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    if hasattr(cudnn, "conv"):  # torch 2.9 warns of the older names
+        return [(each, "fp32_precision", "ieee") for each in (cudnn.conv, cudnn.rnn, matmul)]
+    return [(cudnn, "allow_tf32", False), (matmul, "allow_tf32", False)]
 
 
 def as_tensors(inputs: Parts, takes: Takes, device: torch.device) -> Parts:

@@ -29,11 +29,12 @@ def loss_function(task: Task, rule: Rule = PLAIN) -> Loss:
     if rule.loss is None and not rule.class_weights:
         return of_examples
     weights = torch.tensor(rule.class_weights)
+    on_device = functools.lru_cache(maxsize=2)(weights.to)
 
     def loss(outputs: Any, targets: Any) -> Tensor:  # noqa: ANN401 - tensors, or parts of the user's own
         found = _checked(of_examples(outputs, targets), targets, weighted=len(weights) > 0)
         if len(weights):
-            found = found * weights.to(found.device)[targets.long()]
+            found = found * on_device(found.device)[targets.long()]
         return found
 
     return loss

@@ -13,7 +13,6 @@ import copy
 import dataclasses
 import functools
 import math
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -23,15 +22,18 @@ from torch import Tensor, nn
 
 from maasnb.backends.protocol import PLAIN, Array, Evaluation, Losses, Statistics
 from maasnb.backends.torch.calls import (
+    PROCESS,
     as_targets,
     as_tensors,
     call,
     call_with_loss,
     evaluating,
+    exact,
     mean_product,
 )
 from maasnb.backends.torch.losses import head, loss_function
 from maasnb.backends.torch.measuring import Measurement, Passes, counts_of, norms_of
+from maasnb.backends.torch.recording import Recorder, TorchStep, seed_of
 from maasnb.backends.torch.updates import TorchState, Updates
 from maasnb.backends.torch.watching import Watcher
 from maasnb.datasets.batches import Rows
@@ -48,9 +50,9 @@ _OUTPUT_NUMBERS = 2**23  # of one part of an evaluation: 32 MiB
 # cores one thread takes .2 to .7 of two threads' time up to 4e6, .7 to 1.3 around 1.2e7 and 1.3 to
 # 1.5 at 4e7, alike with dense layers, convolutions, LSTMs and Transformers.
 _WORTH_THREADS = 1.2e7
-
-# torch's default generators are shared by the whole process: two runs take turns, chunk by chunk.
-_GENERATORS = threading.Lock()
+# Likewise from which on a GPU takes longer to compute one than Python to start it: a record would
+# only hold memory.
+_WORTH_NO_RECORD = 1e9
 
 _LONE_EXAMPLE = "more than 1 value per channel"  # torch's word for it
 
@@ -71,19 +73,6 @@ class TorchLosses:
 
     steps: list[Tensor]
     batch: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TorchStep:
-    """Hold what one step is given."""
-
-    number: int
-    seed: int
-    lr: float
-    inputs: Parts
-    targets: Parts
-    rows: int
-    part: int  # how many rows are computed at a time
 
 
 class TorchProgram:
@@ -122,16 +111,34 @@ class TorchProgram:
         self._watchable = not rule.compile and not any(
             type(module).__name__ == "OptimizedModule" for module in model.modules()
         )
-        rows = -(-batch // rule.accumulate)
-        self._one_thread = (
-            device.type == "cpu"
-            and rows * mean_product(self._model, inputs, task.takes) < _WORTH_THREADS
-        )
+        product = -(-batch // rule.accumulate) * mean_product(self._model, inputs, task.takes)
+        self._one_thread = device.type == "cpu" and product < _WORTH_THREADS
+        self._recorder = self._make_recorder() if product < _WORTH_NO_RECORD else None
+
+    def _make_recorder(self) -> Recorder | None:
+        """Return what records steps, where the device can and all that happens in one is known."""
+        rule = self._rule
+        more = rule.accumulate > 1 or rule.compile or rule.loss is not None or self._own_loss
+        if self._device.type != "cuda" or more:
+            return None
+        recorder = Recorder(self._model, self._device, self._updates)
+        return None if recorder.refuses else recorder
 
     @property
     def mode(self) -> str:
-        """Return `"loop"`, or `"loop on 1 thread"` where a step is too small for several."""
+        """Return how steps are executed.
+
+        `"loop"`; `"loop on 1 thread"` where a step is too small for several; `"graphs"` where a
+        GPU is given recorded steps.
+        """
+        if self._recorder is not None:
+            return "graphs"
         return "loop on 1 thread" if self._one_thread else "loop"
+
+    @property
+    def device(self) -> str:
+        """Return the device's name."""
+        return str(self._device)
 
     def init(self, seed: int) -> TorchState:  # noqa: ARG002 - the seam's form
         """Make a fresh optimiser over the module's trainable parameters."""
@@ -159,10 +166,19 @@ class TorchProgram:
     ) -> tuple[TorchState, TorchLosses]:
         """Take the steps of `rows`; the losses stay on the device."""
         losses = []
+
+        def compute(step: TorchStep) -> Tensor:
+            found = self._differentiate(step)
+            self._updates.step(state, step.lr, clip)
+            return found
+
         with self._training():
+            recorder = self._recorder
+            if recorder is not None and not recorder.is_ready(state, clip):
+                recorder = None
             for step in self._steps(placed, rows, lr):
-                losses.append(self._differentiate(step))
-                self._updates.step(state, step.lr, clip)
+                found = None if recorder is None else recorder.take(step, compute)
+                losses.append(compute(step) if found is None else found)
         self._check_parameters()
         return state, TorchLosses(losses, rows.indices.shape[1])
 
@@ -275,7 +291,7 @@ class TorchProgram:
     def evaluate(self, state: TorchState, placed: TorchPlaced) -> Evaluation:
         """Return the mean loss and the outputs over a split."""
         total, found, rows = 0.0, [], count(placed.targets)
-        with self._threads(), evaluating(self._model):
+        with self._threads(), evaluating(self._model), exact(self._device):
             for start in range(0, rows, self._evaluated):
                 some = slice(start, start + self._evaluated)
                 inputs, targets = taken(placed.inputs, some), taken(placed.targets, some)
@@ -340,7 +356,9 @@ class TorchProgram:
         return state
 
     def update(self, state: TorchState) -> None:
-        """Do nothing: the user's own module is what is trained."""
+        """Let go of what was recorded: the user's own module is what is trained."""
+        if self._recorder is not None:
+            self._recorder.forget()
 
     @contextlib.contextmanager
     def _threads(self) -> Iterator[None]:
@@ -360,7 +378,7 @@ class TorchProgram:
         """Switch to training and keep torch's random state for the process."""
         modes = [(module, module.training) for module in self._model.modules()]
         self._model.train()
-        with _GENERATORS, self._threads(), torch.random.fork_rng(self._cuda_devices()):
+        with PROCESS, self._threads(), torch.random.fork_rng(self._cuda_devices()):
             try:
                 for parameter in self._frozen:
                     parameter.requires_grad_(False)
@@ -402,11 +420,14 @@ class TorchProgram:
             inputs, targets = (_step_of(side, k, count, batch) for side in batches)
             yield TorchStep(rows.first + k, rows.seed, rate, inputs, targets, count, part)
 
-    def _seed(self, seed: int, step: int) -> None:
-        # The odd constant (2**64 over the golden ratio) keeps the streams of near seeds far apart.
-        number = (seed * 0x9E37_79B9_7F4A_7C15 + step) & 0x7FFF_FFFF_FFFF_FFFF
+    def _seed(self, seed: int | None, step: int) -> None:
+        if seed is None:
+            return
+        number = seed_of(seed, step)
         torch.default_generator.manual_seed(number)
-        if self._device.type != "cpu":
+        for index in self._cuda_devices():
+            torch.cuda.default_generators[index].manual_seed(number)
+        if self._device.type not in ("cpu", "cuda"):
             torch.get_device_module(self._device).manual_seed(number)
 
 

@@ -61,6 +61,23 @@ class Updates:
             made, [group.get("lr", 1.0) if own else 1.0 for group in made.param_groups]
         )
 
+    @property
+    def can_be_recorded(self) -> bool:
+        """Say whether a step takes its learning rate from a tensor: the fused Adams do."""
+        return (
+            self._optimizer.own is None
+            and self._optimizer.name in ("adam", "adamw")
+            and not self._decay
+        )
+
+    def memory(self, state: TorchState) -> list[Tensor] | None:
+        """Return all that Adam remembers; None before the first step, which makes it."""
+        held = state.optimizer.state
+        fields = [held[each] for each in self._parameters if held.get(each)]
+        if len(fields) < len(self._parameters):
+            return None
+        return [field[name] for field in fields for name in ("step", "exp_avg", "exp_avg_sq")]
+
     def penalise(self) -> None:
         """Add the gradients of the penalties."""
         if not (self._rule.l1 or self._rule.l2) or not self._weights:
@@ -76,20 +93,24 @@ class Updates:
                 signs = [weight.sign() for weight in self._weights]
                 torch._foreach_add_(gradients, signs, alpha=self._rule.l1)
 
-    def step(self, state: TorchState, lr: float, clip: float | None) -> None:
-        """Cut and clip the gradients, decay the weights, and have the optimiser take its step."""
+    def step(self, state: TorchState, lr: float | Tensor, clip: float | None) -> None:
+        """Cut and clip the gradients, decay the weights, and have the optimiser take its step.
+
+        A learning rate in a tensor is for a step that is recorded.
+        """
         self._cut(clip)
         if self._decay:
             with torch.no_grad():
                 torch._foreach_mul_(self._parameters, 1 - lr * self._decay)
-        for group, rate in zip(state.optimizer.param_groups, state.rates, strict=True):
-            group["lr"] = lr * rate
+        if not isinstance(lr, Tensor):
+            for group, rate in zip(state.optimizer.param_groups, state.rates, strict=True):
+                group["lr"] = lr * rate
         if not self._step_at_once(state, lr):
             state.optimizer.step()
         for parameter in self._parameters:
             parameter.grad = None
 
-    def _step_at_once(self, state: TorchState, lr: float) -> bool:
+    def _step_at_once(self, state: TorchState, lr: float | Tensor) -> bool:
         """Call Adam's fused kernel as torch does, without the bookkeeping around it.
 
         On a small model torch's own `step` takes twice as long as its kernel (a digits MLP: 53
