@@ -8,6 +8,7 @@ from tests.language.scanned import FOLDERS, SOURCES, of, read, strings, texts
 WORDS = json.loads((SOURCES / "language" / "zh.json").read_text(encoding="utf-8"))
 FROM_ELSEWHERE = {
     *("accuracy", "activations", "gradients", "weights"),  # the kernel names them
+    *("validation accuracy", "validation loss"),  # a metric's name behind a word
     *(
         "button",
         "callback",
