@@ -9,31 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from benchmarks.sides.jax_loops import batches_of, step_of
+from benchmarks.sides.jax_loops import prepare_plain, step_of
 from benchmarks.sides.workloads import Workload
 
 __all__ = ["LOOPS"]
 
 Make = Callable[[Workload], Any]
-
-
-def prepare_plain(workload: Workload, make: Make) -> Callable[[], float]:
-    """Return a jitted step over nnx state that donates it, fed from the host."""
-    graph, _, rest = nnx.split(make(workload), nnx.Param, ...)
-    optimizer, step = step_of(graph, rest)
-    compiled = jax.jit(step, donate_argnums=(0, 1))
-
-    def run() -> float:
-        params = nnx.state(make(workload), nnx.Param)
-        began = time.perf_counter()
-        memory, losses = optimizer.init(params), []
-        for inputs, targets in batches_of(workload):
-            params, memory, loss = compiled(params, memory, inputs, targets)
-            losses.append(loss)
-        jax.block_until_ready((params, losses))
-        return time.perf_counter() - began
-
-    return run
 
 
 def _flat(workload: Workload, make: Make) -> tuple[Any, Callable[..., tuple[Any, Any]]]:

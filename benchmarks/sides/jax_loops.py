@@ -40,14 +40,16 @@ def step_of(graph: Any, rest: Any) -> tuple[Any, Callable[..., tuple[Any, Any, A
     return optimizer, step
 
 
-def prepare_plain(workload: Workload) -> Callable[[], float]:
-    """Return a jitted step over nnx state that donates it."""
-    graph, _, rest = nnx.split(make_model(workload), nnx.Param, ...)
+def prepare_plain(
+    workload: Workload, make: Callable[[Workload], Any] = make_model
+) -> Callable[[], float]:
+    """Return a jitted step over nnx state that donates it, fed from the host."""
+    graph, _, rest = nnx.split(make(workload), nnx.Param, ...)
     optimizer, step = step_of(graph, rest)
     compiled = jax.jit(step, donate_argnums=(0, 1))
 
     def run() -> float:
-        params = nnx.state(make_model(workload), nnx.Param)
+        params = nnx.state(make(workload), nnx.Param)
         began = time.perf_counter()
         memory, losses = optimizer.init(params), []
         for inputs, targets in batches_of(workload):

@@ -3,36 +3,69 @@
 import numpy as np
 import pytest
 
-from maasnb.layers import make_spec
+from maasnb.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Activation,
+    Attention,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalPool,
+    LayerNorm,
+    Parallel,
+    Pool,
+    Residual,
+    Transformer,
+    make_spec,
+)
 from maasnb.runtimes.served import runtime_for
 from maasnb.tasks import Task
-from tests.backends.layered import LAYERED, inputs_for
+from tests.backends.layered import LAYERED, PADDED, PICTURE, TOKENS, inputs_for
 
-NAMES = (
-    "conv with an even kernel",
-    "conv with other strides",
-    "conv of a sequence",
-    "pool with a mean",
-    "global pool of a padded sequence",
-    "flatten",
-    "RNN padded, bidirectional",
-    "GRU padded, bidirectional",
-    "GRU stacked",
-    "LSTM padded, bidirectional",
-    "LSTM last",
-    "attention, padded and causal",
-    "transformer, causal",
-    "transformer, sinusoidal",
-    "batch norm of a picture",
-    "residual with a norm",
-    "parallel to vectors",
-    "parallel, padded",
-)
+# Several layers in one network, because an export takes seconds however small it is.
+NETWORKS = {
+    "convolutions and pools of a picture": [
+        PICTURE,
+        Conv(4, 4),
+        BatchNorm(),
+        Activation("relu"),
+        Pool((2, 3), "mean", stride=1),
+        Conv(4, (2, 5), stride=(3, 2)),
+        Flatten(),
+        Dense(3),
+    ],
+    "convolutions of a sequence": LAYERED["conv of a sequence"],
+    "recurrent layers, padded": [
+        *PADDED,
+        RNN(5, sequences=True, bidirectional=True),
+        GRU(5, sequences=True, bidirectional=True, layers=2),
+        LSTM(5, bidirectional=True, layers=2),
+    ],
+    "recurrent layers": [*TOKENS, GRU(5, sequences=True, layers=2), LSTM(5)],
+    "attention, padded and causal": [
+        *PADDED,
+        Attention(2, causal=True),
+        Transformer(8, heads=2, positions="sinusoidal"),
+        GlobalPool(),
+    ],
+    "transformer, causal": LAYERED["transformer, causal"],
+    "branches of a picture": [
+        PICTURE,
+        Conv(4, 3),
+        Residual([LayerNorm(), Conv(4, 1)]),
+        Parallel([GlobalPool()], [Flatten(), Dense(3)]),
+        Dense(3),
+    ],
+    "branches, padded": LAYERED["parallel, padded"],
+}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_the_program_answers_what_the_model_does(name, backend):
-    spec = make_spec(LAYERED[name])
+    spec = make_spec(NETWORKS[name])
     inputs = inputs_for(spec)
     task = Task(
         kind="regression",

@@ -1,27 +1,14 @@
 """What the checks of tutorials 00 and 10 say of right answers, and of the slips people make."""
 
-import importlib
-
 import httpx
 import numpy as np
 import pytest
 
 import maasnb as mb
-from maasnb.exercises.exercise import Wrong
 from maasnb.serve.embedded import stop_server
 from maasnb.settings import workspace
+from tests.exercises.checked import check, refused
 from tests.small_runs import small_run
-
-
-def check(number, **names):
-    tutorial = importlib.import_module(f"maasnb.exercises.tutorial_{number[:2]}")
-    tutorial.EXERCISES[number].check(names)
-
-
-def refused(number, message, **names):
-    with pytest.raises(Wrong, match=message):
-        check(number, **names)
-
 
 # 00
 

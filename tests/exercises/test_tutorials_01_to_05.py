@@ -1,24 +1,11 @@
 """What the checks of tutorials 01 to 05 say of right answers, and of the slips people make."""
 
-import importlib
-
 import numpy as np
 import pytest
 
 import maasnb as mb
-from maasnb.exercises.exercise import Wrong
+from tests.exercises.checked import check, refused
 from tests.study.patients import blobs, coins, patient
-
-
-def check(number, **names):
-    tutorial = importlib.import_module(f"maasnb.exercises.tutorial_{number[:2]}")
-    tutorial.EXERCISES[number].check(names)
-
-
-def refused(number, message, **names):
-    with pytest.raises(Wrong, match=message):
-        check(number, **names)
-
 
 # 01, by hand; the numbers are torch's.
 

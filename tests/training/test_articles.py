@@ -63,7 +63,7 @@ def test_article_3_every_descent_learns_to_tell_tumours_apart(backend, descent):
 
 @pytest.mark.coverage("S3", "A6", "C9")
 def test_article_4_two_lstms_understand_a_negation_that_counting_words_does_not(backend):
-    data, run = learnt("S3", backend, 5000)
+    data, run = learnt("S3", backend, 3000)
     assert len(run.history.validated) == 10
     assert mb.evaluate(run)["accuracy"] > by_logistic_regression(data, words_counted) + 0.15
 
