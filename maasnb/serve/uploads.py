@@ -106,7 +106,7 @@ class Uploads:
         """
         check_digest(digest)
         part = _range_of(scope, self._limit_bytes)
-        if await asyncio.to_thread(self._registry.has_blob, digest):
+        if await asyncio.to_thread(self._registry.keep_blob, digest):
             await _drain(receive, self._limit_bytes)
             return Arrived(size_bytes=part.total or 0, whole=True)
         if part.total is not None:
