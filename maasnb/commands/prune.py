@@ -13,7 +13,7 @@ from maasnb.registry.folders import FolderStore
 from maasnb.registry.models import open_registry
 from maasnb.registry.pruning import Pruned, Tally, prune
 from maasnb.serve.audit import AuditLog, shell_user
-from maasnb.settings import writable_folder
+from maasnb.serve.uploads import sweep
 
 __all__ = ["add_prune"]
 
@@ -65,17 +65,20 @@ def _prune(options: argparse.Namespace) -> int:
         )
     finally:
         meter.end()
-    if not options.dry_run and pruned.condemned.count + pruned.deleted.count:
-        AuditLog(writable_folder(home)).write(
+    given_up_bytes = sweep(registry.uploads, dry_run=options.dry_run)
+    changed = pruned.condemned.count + pruned.deleted.count + given_up_bytes
+    # Not where this is no server's workspace, but a machine that prunes a store.
+    if changed and not options.dry_run and home.is_dir():
+        AuditLog(home).write(
             shell_user(),
             "prune",
             condemned=pruned.condemned.count,
             deleted=pruned.deleted.count,
-            freed_bytes=pruned.deleted.size_bytes,
+            freed_bytes=pruned.deleted.size_bytes + given_up_bytes,
             days=options.days,
             now=options.now or None,
         )
-    sys.stdout.write(f"{_told(pruned, dry_run=options.dry_run)}\n")
+    sys.stdout.write(f"{_told(pruned, given_up_bytes, dry_run=options.dry_run)}\n")
     return 0
 
 
@@ -95,7 +98,7 @@ def _check_folder(folder: Path) -> None:
         raise WorkspaceError(message)
 
 
-def _told(pruned: Pruned, *, dry_run: bool) -> str:
+def _told(pruned: Pruned, given_up_bytes: int, *, dry_run: bool) -> str:
     """Return what was found and done, or would be, in plain words."""
     lines = [f"Needed, kept: {_size(pruned.needed)}."]
     if pruned.young.count:
@@ -114,7 +117,9 @@ def _told(pruned: Pruned, *, dry_run: bool) -> str:
             f"A prune after {dt.datetime.fromtimestamp(pruned.due_s, dt.UTC):%Y-%m-%d %H:%M} UTC "
             "deletes what is condemned, unless it is published before."
         )
-    freed = f"{_size(pruned.deleted)}"
+    freed = _size(pruned.deleted)
+    if given_up_bytes:
+        freed += f"; and {given_up_bytes / 1e6:.1f} MB that were half sent and given up on"
     if dry_run:
         lines.append(f"Would be deleted now: {freed}. Nothing was changed.")
     else:

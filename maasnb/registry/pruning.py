@@ -107,7 +107,7 @@ def prune(
         WorkspaceError: the store cannot be read or written.
     """
     if not 0 <= days < 1e6:
-        message = f"The number of days is {days:g}; expected 0 or more, such as 30."
+        message = f"The number of days is {days:g}; expected 0 to 999999, such as 30."
         raise OptionError(message)
     pruning = _Pruning(registry, days * DAY_S, at_once=now, dry_run=dry_run)
     return pruning.run(told)

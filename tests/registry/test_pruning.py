@@ -2,6 +2,7 @@ import pytest
 
 from maasnb.artifacts.blobs import digest_of
 from maasnb.errors import ArtifactError, ConflictError, OptionError, UnknownNameError
+from maasnb.registry.folders import FolderStore
 from maasnb.registry.marks import CONDEMNED, DELETING, KEPT, Marks
 from maasnb.registry.models import Registry
 from maasnb.registry.pruning import prune
@@ -196,6 +197,27 @@ def pruned_away(registry, clock, version):
     assert prune(registry, now=True).deleted.count == 3
 
 
+def test_a_publish_looks_at_each_mark_once_and_at_all_together_once(tmp_path, clock):
+    asked = []
+
+    class Asked(FolderStore):
+        def read_tagged(self, key):
+            asked.append(key)
+            return super().read_tagged(key)
+
+        def names(self, prefix):
+            asked.append(prefix)
+            return super().names(prefix)
+
+    registry = Registry(Asked(tmp_path / "store"), tmp_path / "uploads")
+    for _ in range(2):  # sent, and there already
+        send(registry, PROGRAM, OLD, GOLDEN)
+        marks = [key for key in asked if key.startswith("condemned")]
+        asked.clear()
+        expected = [f"condemned/{digest_of(each)}" for each in (PROGRAM, OLD, GOLDEN)]
+        assert marks == [*expected, "condemned"]
+
+
 def test_a_version_whose_blobs_were_deleted_is_not_restored(in_each_store, clock):
     pruned_away(in_each_store, clock, 1)
     with pytest.raises(ArtifactError, match=r"3 of its 3 blobs were deleted.*Publish the run"):
@@ -242,7 +264,7 @@ def test_a_mark_that_cannot_be_read_ends_the_prune(registry, clock):
 
 @pytest.mark.parametrize("days", [-1, float("nan"), float("inf")])
 def test_a_number_of_days_that_is_none_is_refused(registry, days):
-    with pytest.raises(OptionError, match="expected 0 or more"):
+    with pytest.raises(OptionError, match="expected 0 to 999999"):
         prune(registry, days=days)
 
 
