@@ -24,7 +24,7 @@ __all__ = ["DAY_S", "Pruned", "Tally", "prune"]
 
 DAY_S = 24 * 3600.0
 """How long a blob stays for whoever stored or wanted it, and how long a condemned one."""
-BATCH = 100
+BATCH = 1000
 """Before so many blobs are deleted it is looked once more which ones are needed."""
 
 

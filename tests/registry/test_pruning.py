@@ -268,6 +268,23 @@ def test_a_number_of_days_that_is_none_is_refused(registry, days):
         prune(registry, days=days)
 
 
+def test_a_version_that_is_listed_meanwhile_without_a_look_at_marks_keeps_its_blobs(
+    registry, clock, monkeypatch
+):
+    monkeypatch.setattr("maasnb.registry.pruning.BATCH", 1)
+    first, second = sorted([b"one", b"two"], key=digest_of)
+    for content in (first, second):
+        registry.put_blob(digest_of(content), content)
+    clock.forward(days=2)
+
+    def list_it(*_):
+        registry.store.create("models/small/1/manifest.json", manifest_of(second).to_bytes())
+
+    pruned = prune(registry, now=True, told=list_it)
+    assert (pruned.deleted.count, pruned.needed.count) == (1, 1)
+    assert_whole(registry)
+
+
 def test_it_says_how_far_it_is(registry, clock):
     for number in range(250):
         registry.put_blob(digest_of(b"%d" % number), b"%d" % number)
