@@ -99,11 +99,15 @@ JSON_GOALS = (
     ("rps", "litserve", 8.0),
     ("rps", "static", 0.3),
     ("cpu", "mlserver", 0.2),
+    ("rps", "mlserver-default", 5.0),
+    ("cpu", "mlserver-default", 0.2),
 )
 CASES = {
     "mlp-json-c1": Case(sizes=SMALL, connections=1, goals=goals(*JSON_GOALS)),
     "mlp-json-c16": Case(
-        sizes=SMALL, connections=16, goals=goals(*JSON_GOALS, ("p99", "mlserver", 1.0))
+        sizes=SMALL,
+        connections=16,
+        goals=goals(*JSON_GOALS, ("p99", "mlserver", 1.0), ("p99", "mlserver-default", 1.0)),
     ),
     "batch-c1": Case(
         sizes=LARGE, connections=1, goals=goals(("rps", "unbatched", 0.9)), batched=True
@@ -111,7 +115,9 @@ CASES = {
     "batch-c32": Case(
         sizes=LARGE,
         connections=32,
-        goals=goals(("rps", "unbatched", 3.0), ("rps", "mlserver", 4.0)),
+        goals=goals(
+            ("rps", "unbatched", 3.0), ("rps", "mlserver", 4.0), ("rps", "mlserver-default", 4.0)
+        ),
         batched=True,
     ),
 }
@@ -325,7 +331,7 @@ def machine(peers: Path) -> dict[str, object]:
 
 
 HEAD = (
-    f"{'case':<13} {'metric':<17} {'against':<10} {'ratio':>9} {'middle half':>17} {'ours':>11} "
+    f"{'case':<13} {'metric':<17} {'against':<16} {'ratio':>9} {'middle half':>17} {'ours':>11} "
     f"{'other':>11} {'goal':>8} {'met':>4}"
 )
 
@@ -335,7 +341,7 @@ def shown(row: Row) -> str:
     spread = f"{row.quartiles[0]:.3f}-{row.quartiles[1]:.3f}"
     other = "-" if row.other is None else f"{row.other:.5g}"
     goal = f"{'<=' if row.at_most else '>='}{row.goal:g}"
-    names = f"{row.case:<13} {row.metric:<17} {row.against:<10}"
+    names = f"{row.case:<13} {row.metric:<17} {row.against:<16}"
     figures = f"{row.ratio:>9.3f} {spread:>17} {row.ours:>11.5g} {other:>11}"
     return f"{names} {figures} {goal:>8} {'yes' if row.met else 'no':>4}"
 

@@ -22,7 +22,7 @@ __all__ = ["NAMES", "Server", "ask"]
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-NAMES = ("maasnb", "unbatched", "static", "mlserver", "litserve")
+NAMES = ("maasnb", "unbatched", "static", "mlserver", "mlserver-default", "litserve")
 START_S = 120.0
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 
@@ -85,16 +85,16 @@ class Server:
         return [str(peers.parent / "mlserver"), "start", str(self.folder)]
 
     def _configure_mlserver(self, program: Path, threads: int) -> None:
-        """Write MLServer's settings: no workers, no metrics, no access log, its own batching."""
-        settings = {
-            "debug": False,
+        """Write MLServer's settings: without workers, metrics and access log, or as it comes."""
+        settings: dict[str, object] = {
             "host": "127.0.0.1",
             "http_port": self.port,
             "grpc_port": _free_port(),
-            "metrics_endpoint": None,
-            "parallel_workers": 0,
-            "logging_settings": None,
         }
+        if self.name == "mlserver":
+            settings |= {"debug": False, "metrics_endpoint": None, "parallel_workers": 0}
+        else:
+            settings["metrics_port"] = _free_port()
         (self.folder / "settings.json").write_text(json.dumps(settings))
         source = (FOLDER / "mlserver_model.py").read_text()
         (self.folder / "mlserver_model.py").write_text(source)
@@ -186,7 +186,7 @@ def ask(
     }
     command = [sys.executable, str(FOLDER / "load.py")]
     for name, value in words.items():
-        command += [f"--{name}", str(value)]
+        command.append(f"--{name}={value}")  # a token may begin with a dash
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
