@@ -44,7 +44,7 @@ def add_prune(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument(
         "--now",
         action="store_true",
-        help="delete at once, without the day between; only while nobody publishes or restores",
+        help="delete at once, also what was stored today; only while nobody publishes or restores",
     )
     parser.set_defaults(command=_prune)
 

@@ -96,7 +96,8 @@ def prune(
     Args:
         registry: the registry; servers may go on with it meanwhile.
         days: so long the blobs of a version stay that was unpublished.
-        now: delete at once what is not needed, which is safe only while nobody publishes.
+        now: delete at once what is not needed, however young, which is safe only while nobody
+            publishes or restores.
         dry_run: change nothing, and say what would be done.
         told: is told how many of how many bytes were seen to.
 
@@ -171,10 +172,10 @@ class _Pruning:
             return _Fate.NEEDED
         if state == DELETING:
             return _Fate.DELETE
-        if self._now_s - wanted_s <= DAY_S:
-            return _Fate.YOUNG
         if self._at_once:
             return _Fate.DELETE
+        if self._now_s - wanted_s <= DAY_S:
+            return _Fate.YOUNG
         if mark is None or state != CONDEMNED:
             return _Fate.CONDEMN
         return _Fate.DELETE if self._now_s - mark.time_s > DAY_S else _Fate.WAITING
