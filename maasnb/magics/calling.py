@@ -17,6 +17,7 @@ from maasnb.magics.words import (
     argument_for,
     fitting_names,
     layers_source,
+    literal_source,
 )
 from maasnb.records.control import steering_from
 
@@ -111,6 +112,8 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
             found[option.name] = Argument(value=word, source=str(word))
         elif isinstance(word, list):
             many += [_argument(option, each, names) for each in word]
+        elif word is not None and verb.name == "data":
+            found[option.name] = _argument_of_data(option, word, names, found)
         elif word is not None:
             found[option.name] = _argument(option, word, names)
     arguments, remark = [], ""
@@ -134,9 +137,24 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
     )
 
 
-def _argument(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
+def _argument_of_data(
+    option: Option, word: str, names: Mapping[str, Any], found: Mapping[str, Argument]
+) -> Argument:
+    """Return what a word behind `data` means: also the path of a file, or a table's column."""
+    from maasnb.datasets.frames import is_csv, is_table  # noqa: PLC0415 - a verb's room opens when it is used
+
+    if option.name == "x" and (is_csv(word) or word.endswith("/")):
+        return Argument(value=word, source=literal_source(word))
+    x = found["x"].value if option.name == "y" and "x" in found else None
+    columns = is_csv(x) or is_table(x) or isinstance(x, Mapping)
+    return _argument(option, word, names, text=columns)
+
+
+def _argument(
+    option: Option, word: str, names: Mapping[str, Any], *, text: bool = False
+) -> Argument:
     try:
-        return argument_for(option, word, names)
+        return argument_for(option, word, names, text=text)
     except MaasError as error:
         at(error, word)
         raise

@@ -133,6 +133,21 @@ def test_a_store_far_away_is_not_asked(complete, monkeypatch):
     assert complete("%maas connect zzz") == []
 
 
+def test_the_columns_of_a_table_are_offered_as_targets(complete, notebook):
+    notebook.shell.user_ns["people"] = {"age": [1, 2], "has car": [0, 1]}
+    assert complete("%maas data people a") == ["%maas data people age"]
+    assert complete("%maas data people 'h") == ["%maas data people 'has car'"]
+
+
+def test_a_path_with_a_space_stays_one_word(complete, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data" / "old people.csv").touch()
+    assert complete("%maas load my") == [r"%maas load my\ data/"]
+    whole = r"%maas data my\ data/old\ people.csv"
+    assert complete(r"%maas data my\ data/ol") == [whole]
+
+
 def test_files_are_offered_where_one_is_taken(complete, monkeypatch, tmp_path):
     (tmp_path / "models" / "reader").mkdir(parents=True)
     (tmp_path / "models" / "readme.txt").write_text("")
