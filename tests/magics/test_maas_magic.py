@@ -59,7 +59,10 @@ def test_a_column_of_a_table_is_a_word(notebook, people):
 
 def test_a_column_that_is_not_there_and_a_file_that_is_not_there_are_named(notebook, people):
     notebook.shell.user_ns["people"] = people
-    assert "no column 'car'; expected one of 'age', 'rooms'" in notebook.run("%maas data people car")[1]
+    assert (
+        "no column 'car'; expected one of 'age', 'rooms'"
+        in notebook.run("%maas data people car")[1]
+    )
     assert "'persons.csv' cannot be read" in notebook.run("%maas data persons.csv age")[1]
     assert "no folder 'photos/'" in notebook.run("%maas data photos/")[1]
     notebook.shell.user_ns["x"] = np.zeros((3, 2))
@@ -71,7 +74,11 @@ def test_a_recipe_can_be_written_on_the_line(notebook, people):
     line = f"%maas data people.csv 'has car' --prep {steps}"
     result, text = notebook.run(line)
     assert result.success, text
-    assert [step.kind for step in notebook["data"].recipe.steps] == ["table", "standardize", "one_hot"]
+    assert [step.kind for step in notebook["data"].recipe.steps] == [
+        "table",
+        "standardize",
+        "one_hot",
+    ]
     _, python = notebook.run(f"{line} --show")
     assert python == (
         'data = mb.data("people.csv", "has car", '
