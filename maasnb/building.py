@@ -6,10 +6,12 @@ from typing import Any
 from maasnb.backends import backend_named
 from maasnb.datasets.checks import as_seed
 from maasnb.datasets.loading import Data
+from maasnb.datasets.recipes import Tokens
+from maasnb.datasets.text import TextStep
 from maasnb.errors import DataError, OptionError, ShapeError
-from maasnb.layers import Input, Layer, Shape, Spec, make_spec
+from maasnb.layers import Embed, Input, Inputs, Layer, Shape, Spec, make_spec
 
-__all__ = ["build"]
+__all__ = ["build", "check_tokens"]
 
 
 def build(
@@ -45,11 +47,54 @@ def build(
         raise DataError(message)
     shape = None if data is None else _shape_of(data)
     if isinstance(layers, Spec):
-        return backend_named(backend).build(_fitting(layers, shape), as_seed(seed))
+        return backend_named(backend).build(_checked(_fitting(layers, shape), data), as_seed(seed))
     if isinstance(layers, str) or not isinstance(layers, Iterable):
         message = f"Expected a list of layers, got {layers!r}. Type: mb.build([mb.Dense(10)], ...)"
         raise OptionError(message)
-    return backend_named(backend).build(make_spec(list(layers), shape), as_seed(seed))
+    spec = make_spec(list(layers), shape)
+    return backend_named(backend).build(_checked(spec, data), as_seed(seed))
+
+
+def check_tokens(spec: Spec, data: Data) -> None:
+    """Pass if a model knows every token of its data.
+
+    A framework may read past its table in silence: JAX answers NaN, or takes another token's row.
+
+    Raises:
+        ShapeError: there are more tokens than an `Embed` that reads them has, or negative ones.
+    """
+    first = spec.layers[0] if spec.layers else None
+    branches = dict(first.branches) if isinstance(first, Inputs) else {}
+    for split in (data.train, data.validation, data.test):
+        parts = split.inputs if isinstance(split.inputs, dict) else {"": split.inputs}
+        for name, part in parts.items():
+            reader = branches.get(name, ())[:1] if name else spec.layers[:1]
+            if reader and isinstance(reader[0], Embed) and part.size and part.dtype.kind in "iu":
+                _check_range(reader[0], int(part.min()), int(part.max()), data)
+
+
+def _checked(spec: Spec, data: Data | None) -> Spec:
+    if data is not None:
+        check_tokens(spec, data)
+    return spec
+
+
+def _check_range(embed: Embed, low: int, high: int, data: Data) -> None:
+    step = data.recipe.steps[0] if data.recipe.steps else None
+    known = len(step.vocabulary) if isinstance(step, TextStep | Tokens) else 0
+    needed = max(high + 1, known)
+    if low < 0:
+        message = (
+            f"The data has the token {low}, but Embed({embed.tokens}, {embed.width}) numbers "
+            "tokens from 0. Give whole numbers from 0 on, as in: x = x - x.min()"
+        )
+        raise ShapeError(message)
+    if needed > embed.tokens:
+        message = (
+            f"The data has the tokens 0 to {needed - 1}, but Embed({embed.tokens}, {embed.width}) "
+            f"knows {embed.tokens}. Type: Embed({needed}, {embed.width})"
+        )
+        raise ShapeError(message)
 
 
 def _shape_of(data: Data) -> Shape | dict[str, Shape]:

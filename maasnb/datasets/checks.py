@@ -5,6 +5,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
+from maasnb.datasets.columns import is_missing
 from maasnb.datasets.multilabel import are_label_sets, as_label_matrix
 from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import Parts, count, mapped, named
@@ -15,6 +16,7 @@ __all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "is_parts"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SHOWN = 8  # more would not be read
+_LARGEST_WHOLE = 2**53  # a float beyond it does not tell one whole number from the next
 
 
 def as_seed(seed: object) -> int:
@@ -190,7 +192,22 @@ def _as_array(values: Any, what: str) -> Array:  # noqa: ANN401 - any array-like
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list, a tensor with gradients
         message = f"The {what} cannot be made an array: {str(error).rstrip('.')}."
+        shapes = _shapes(values)
+        if len(shapes) > 1:
+            shown = ", ".join(map(str, shapes[:3])) + (" ..." if len(shapes) > 3 else "")
+            message = (
+                f"The {what} have different shapes, {shown}; expected one. Cut or pad each to the "
+                "same size before, then: np.stack(list)"
+            )
         raise DataError(message) from error
+
+
+def _shapes(values: Any) -> list[tuple[int, ...]]:  # noqa: ANN401 - any array-like
+    """Return the different shapes of a list's parts, in order; none where a part has none."""
+    try:
+        return list(dict.fromkeys(np.shape(each) for each in values))
+    except (ValueError, TypeError, RuntimeError):
+        return []
 
 
 def _check_finite(columns: Array, features: Sequence[str] | None, way_out: str) -> None:
@@ -224,12 +241,14 @@ def _finite_rows(name: str, array: Array) -> str:
 def _without_gaps(array: Array) -> Array:
     """Return targets of Python objects in the type that they have in common, if none is missing."""
     values = cast("list[Any]", array.tolist())
-    missing = sum(value is None or value != value for value in values)
+    missing = sum(map(is_missing, values))
     if missing:
+        keep = "[value is not None and value == value for value in y]"
+        if any(type(value).__name__ == "NAType" for value in values):  # which equals nothing
+            keep = "y.notna().to_numpy()"
         message = (
             f"{missing} of {len(values)} targets are missing (None or NaN). Leave those rows out: "
-            "keep = [value is not None and value == value for value in y]; "
-            "mb.data(x[keep], y[keep])"
+            f"keep = {keep}; mb.data(x[keep], y[keep])"
         )
         raise DataError(message)
     return _as_array(values, "targets")
@@ -262,8 +281,14 @@ def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tupl
             'any number of labels: kind="multilabel"'
         )
         raise DataError(message)
+    if flat.dtype.kind in "cmM":
+        message = (
+            f"The targets have dtype {array.dtype}; expected classes (whole numbers, texts or "
+            "booleans) or values. Make numbers or texts of them first, as in: y = y.astype(str)"
+        )
+        raise DataError(message)
     if flat.dtype.kind == "f":
-        if not np.all(np.isfinite(flat) & (flat == np.floor(flat))):
+        if not np.all((np.abs(flat) < _LARGEST_WHOLE) & (flat == np.floor(flat))):
             message = (
                 "The targets are classes, but some are no whole numbers. "
                 'Type: kind="regression", if they are values.'
@@ -290,6 +315,12 @@ def _is_one_hot(array: Array) -> bool:
 
 def _as_tokens(array: Array) -> tuple[Array, tuple[str, ...]]:
     """Return the classes of sequences, whose numbers mean what they mean in the inputs."""
+    if array.dtype.kind in "US":
+        message = (
+            f"The targets are texts of shape {array.shape}; expected one an example. If each "
+            'example has several labels, type: kind="multilabel"'
+        )
+        raise DataError(message)
     if array.dtype.kind not in "biu" or array.min() < 0:
         message = (
             f"The targets have shape {array.shape} and dtype {array.dtype}; a class at each "

@@ -161,7 +161,7 @@ def as_texts(x: Any) -> list[str]:  # noqa: ANN401 - whatever was given
     wrong = [each for each in texts if not isinstance(each, str)][:1]
     if wrong or not texts or np.ndim(x) > 1:
         found = f"{wrong[0]!r:.60}" if wrong else f"an array of shape {np.shape(x)}"
-        message = f"x holds {found}; expected texts [n], because the model was trained on text."
+        message = f"x holds {found}; expected texts [n], with an empty text where one is missing."
         raise DataError(message)
     return [str(each) for each in texts]
 

@@ -221,7 +221,7 @@ class Run(Steerable):
             array = np.asarray(arranged(x, self.data.features, texts=False))
             if array.ndim == 1 and expected.shape[1:] == (1,):
                 array = array[:, None]  # as mb.data takes a single column
-            _check_shape("x", array, expected, " For one example type: x[None]")
+            _check_shape("x", array, expected, _way_to(expected.shape[1:], array.shape))
             inputs = as_inputs(array, self.data.features, "x = x[{keep}]", gaps=recipe.fills)
         outputs = self.backend.predict(self.model, self.task, recipe.inputs(inputs))
         return recipe.outputs(outputs) if self.task.outputs else outputs
@@ -300,6 +300,23 @@ class Run(Steerable):
         return f"Run {self.name!r}: {self.status}, step {self.steps} of {self.total_steps}{numbers}"
 
     __repr__ = __str__
+
+
+def _way_to(shape: tuple[int, ...], given: tuple[int, ...]) -> str:
+    """Return what to type where examples have the right numbers in another form; or where to look.
+
+    >>> _way_to((8, 8), (5, 64)), _way_to((2,), (2,)), _way_to((8, 8, 3), (5, 3, 8, 8))
+    (' Type: x.reshape(-1, 8, 8)', ' For one example type: x[None]', ' Look at x.shape.')
+    """
+    if given == shape:
+        return " For one example type: x[None]"
+    one, several = math.prod(given), math.prod(given[1:])
+    plain = [tuple(size for size in each if size > 1) for each in (given[1:], shape)]
+    # Not where axes may have changed places: that would mix their numbers.
+    flat = len(given) in (1, 2) and math.prod(shape) in (one, several)
+    if flat or (one and plain[0] == plain[1]):
+        return f" Type: x.reshape(-1, {', '.join(map(str, shape))})"
+    return " Look at x.shape."
 
 
 def _check_shape(name: str, array: Array, like: Array, way_out: str = "") -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import maasnb as mb
 from maasnb.datasets.checks import as_inputs, as_seed, as_targets
 from maasnb.errors import DataError, OptionError, UnknownNameError
 
@@ -70,9 +71,46 @@ def test_inputs_that_are_no_numbers_are_refused(x):
         as_inputs(x, None)
 
 
-def test_a_ragged_list_is_refused():
-    with pytest.raises(DataError, match="The inputs cannot be made an array"):
-        as_inputs([[1, 2], [3]], None)
+@pytest.mark.parametrize(
+    ("x", "shapes"),
+    [
+        ([[1, 2], [3]], r"\(2,\), \(1,\);"),
+        ([np.zeros((8, 8, 3)), np.zeros((9, 8, 3))], r"\(8, 8, 3\), \(9, 8, 3\);"),
+    ],
+)
+def test_examples_of_different_shapes_are_refused_with_their_shapes(x, shapes):
+    with pytest.raises(DataError, match=f"The inputs have different shapes, {shapes} expected one"):
+        as_inputs(x, None)
+
+
+def test_a_range_counts_as_an_array():
+    assert mb.data(range(10), range(10), kind="regression", split=(1, 0, 0)).train.x.shape == (
+        10,
+        1,
+    )
+
+
+@pytest.mark.parametrize("y", [[1j, 2j], np.arange(2).astype("datetime64[D]")])
+def test_targets_that_are_neither_classes_nor_values_are_refused(y):
+    with pytest.raises(DataError, match=r"expected classes .* Type|y = y.astype\(str\)"):
+        targets(y)
+
+
+def test_a_float_too_large_to_tell_whole_numbers_apart_is_no_class():
+    with pytest.raises(DataError, match="some are no whole numbers"):
+        targets([1e300, 2.0], kind="classification")
+
+
+def test_missing_values_of_pandas_are_missing_targets():
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(["a", None, "b"], dtype=pandas.StringDtype("python"))
+    with pytest.raises(DataError, match=r"1 of 3 targets are missing .*y.notna\(\).to_numpy\(\)"):
+        targets(series)
+
+
+def test_lists_of_as_many_labels_are_told_how_they_are_given():
+    with pytest.raises(DataError, match=r"texts of shape \(2, 2\).*kind=\"multilabel\""):
+        targets([["a", "b"], ["b", "c"]])
 
 
 def test_there_is_a_name_for_each_column():
