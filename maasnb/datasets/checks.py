@@ -1,5 +1,6 @@
 """What data must be like before anything is done with it, and the errors that say what is wrong."""
 
+import collections
 from collections.abc import Collection, Sequence
 from typing import Any, cast, get_args
 
@@ -11,7 +12,7 @@ from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import Parts, count, mapped, named
 from maasnb.tasks import Kind
 
-__all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "is_parts"]
+__all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "check_names", "is_parts"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,6 +56,8 @@ def as_inputs(
             columns).
     """
     array = _as_array(x, "inputs")
+    if isinstance(x, np.ma.MaskedArray) and array.dtype.kind == "O":
+        array = np.ma.filled(x.astype(np.float64), np.nan)  # whole numbers with gaps
     if array.ndim == 0:
         message = f"The inputs are one {type(x).__name__}; expected an array [n, ...]."
         raise DataError(message)
@@ -68,6 +71,8 @@ def as_inputs(
         )
         raise DataError(message)
     columns = array.reshape(len(array), -1)
+    if features is not None:
+        check_names(features)
     if features is not None and len(features) != columns.shape[1]:
         message = (
             f"There are {len(features)} names of features, but each example has "
@@ -77,6 +82,19 @@ def as_inputs(
     if not (gaps and array.dtype.kind == "f" and not np.isinf(columns).any()):
         _check_finite(columns, features, way_out.format(keep=_finite_rows("x", array)))
     return columns if array.ndim == 1 else array
+
+
+def check_names(features: Sequence[str]) -> None:
+    """Pass if the columns' names are there once each.
+
+    Raises:
+        DataError: one is there twice.
+    """
+    counts = collections.Counter(map(str, features))
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        message = f"features= has {_some(twice)} more than once; expected each name once."
+        raise DataError(message)
 
 
 def as_parts(
@@ -189,6 +207,8 @@ def _check_length(examples: int, targets: int, has: str) -> None:
 
 def _as_array(values: Any, what: str) -> Array:  # noqa: ANN401 - any array-like
     try:
+        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            return _with_gaps_shown(values)
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list, a tensor with gradients
         message = f"The {what} cannot be made an array: {str(error).rstrip('.')}."
@@ -200,6 +220,13 @@ def _as_array(values: Any, what: str) -> Array:  # noqa: ANN401 - any array-like
                 "same size before, then: np.stack(list)"
             )
         raise DataError(message) from error
+
+
+def _with_gaps_shown(values: Any) -> Array:  # noqa: ANN401 - a masked array
+    """Return an array with NaN, or None where it cannot be, in the place of masked values."""
+    if values.dtype.kind == "f":
+        return values.filled(np.nan)
+    return np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
 
 
 def _shapes(values: Any) -> list[tuple[int, ...]]:  # noqa: ANN401 - any array-like

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.checks import as_inputs, as_parts, is_parts
+from maasnb.datasets.checks import as_inputs, as_parts, check_names, is_parts
 from maasnb.datasets.columns import NUMBER, as_column, is_missing, rows_of, some
 from maasnb.datasets.frames import is_csv, read_csv, table_of
 from maasnb.datasets.recipes import (
@@ -199,6 +199,7 @@ def _of_table(given: Examples, *, default: bool) -> Examples:
         if only.dtype.kind == "O" and (reads or (default and _is_prose(only))):
             return _of_texts(dataclasses.replace(given, x=only), name, default=default)
     features = tuple(map(str, given.features or columns))
+    check_names(features)
     if len(features) != len(columns):
         message = (
             f"There are {len(features)} names of features, but the table has {len(columns)} "

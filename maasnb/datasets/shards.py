@@ -268,6 +268,9 @@ def _array(name: str, tensors: Mapping[str, Array]) -> Array:
     if name in tensors:
         return tensors[name]
     content, ends = tensors[f"{name} bytes"].tobytes(), tensors[f"{name} ends"]
+    if ends.dtype != np.int64 or ends.ndim != 1:
+        message = "the ends of its texts are no places"
+        raise ValueError(message)
     starts = np.concatenate([[0], ends[:-1]])
     if (starts > ends).any() or (len(ends) and ends[-1] != len(content)):
         message = "its texts do not end where it says"

@@ -118,7 +118,15 @@ class Chars(TextStep):
 
     def learn(self, text: str) -> "Chars":
         """Return the step with the characters of a text."""
-        return Chars(self.length, (UNKNOWN, *sorted(set(text) - {UNKNOWN})))
+        known = sorted(set(text) - {UNKNOWN})
+        if not known:
+            message = (
+                f"The training text has no character beside {UNKNOWN!r}, which stands for what "
+                "could not be read; it was read in a wrong encoding. Type: "
+                'open(path, encoding="utf-8").read()'
+            )
+            raise DataError(message)
+        return Chars(self.length, (UNKNOWN, *known))
 
     def encode(self, text: str) -> Array:
         """Return the number of each character [n], int64; 0 for one that is not known."""

@@ -83,6 +83,36 @@ def test_examples_of_different_shapes_are_refused_with_their_shapes(x, shapes):
         as_inputs(x, None)
 
 
+def test_masked_values_are_missing_values():
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    with pytest.raises(DataError, match=r"in 1 of 2 examples; columns \(how many\): 1 \(1\)"):
+        as_inputs(masked, None)
+    with pytest.raises(DataError, match=r"in 1 of 2 examples; columns \(how many\): 1 \(1\)"):
+        as_inputs(masked.astype(int), None)
+    assert np.isnan(as_inputs(masked, None, gaps=True)).tolist() == masked.mask.tolist()
+    with pytest.raises(DataError, match="1 of 2 targets are missing"):
+        targets(np.ma.masked_array([0, 1], mask=[0, 1]))
+    assert as_inputs(np.ma.masked_array([1, 2]), None).tolist() == [[1], [2]]
+
+
+def test_a_name_of_a_feature_is_there_once():
+    with pytest.raises(DataError, match="features= has a more than once; expected each name once"):
+        as_inputs(np.zeros((4, 2)), ["a", "a"])
+    with pytest.raises(DataError, match="features= has a more than once"):
+        mb.data({"n": [1, 2], "t": ["x", "y"]}, [0, 1], features=["a", "a"], split=(1, 0, 0))
+
+
+def test_a_sparse_matrix_is_told_how_it_becomes_an_array():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(DataError, match=r"are a sparse csr_matrix;.*mb.data\(x.toarray\(\), y\)"):
+        mb.data(sparse.csr_matrix(np.eye(3)), [0, 1, 0])
+
+
+def test_texts_that_come_one_after_the_other_are_told_to_be_a_list():
+    with pytest.raises(OptionError, match=r"yield x, y; or mb.data\(list\(x\), y\)"):
+        mb.data((text for text in ["good", "bad"]), [1, 0])
+
+
 def test_a_range_counts_as_an_array():
     assert mb.data(range(10), range(10), kind="regression", split=(1, 0, 0)).train.x.shape == (
         10,

@@ -222,6 +222,13 @@ def test_a_harmed_shard_is_named_and_ends_the_training(tmp_path, compress, harm,
         epoch(mb.data(folder), 0)
 
 
+@pytest.mark.parametrize("ends", [np.array([3.0]), np.array([[3]]), np.array(3)])
+def test_places_that_are_none_end_no_texts(ends):
+    tensors = {"x bytes": np.frombuffer(b"abc", np.uint8), "x ends": ends}
+    with pytest.raises(ValueError, match="the ends of its texts are no places"):
+        shards._array("x", tensors)
+
+
 def rewritten(folder, **changes):
     index = json.loads((folder / "shards.json").read_text())
     index.update(changes)
