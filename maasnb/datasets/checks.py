@@ -226,7 +226,9 @@ def _with_gaps_shown(values: Any) -> Array:  # noqa: ANN401 - a masked array
     """Return an array with NaN, or None where it cannot be, in the place of masked values."""
     if values.dtype.kind == "f":
         return values.filled(np.nan)
-    return np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
+    found = values.data.astype(object)
+    found[np.ma.getmaskarray(values)] = None
+    return found
 
 
 def _shapes(values: Any) -> list[tuple[int, ...]]:  # noqa: ANN401 - any array-like

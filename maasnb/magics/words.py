@@ -161,9 +161,10 @@ def _number(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
 
 
 def _sequence(option: Option, word: str, *, of_numbers: bool) -> Argument:
-    items = [item.strip() for item in word.strip("()[]").split(",") if item.strip()]
     if not of_numbers:
-        return Argument(value=items, source=literal_source(items))
+        texts = _texts(word)
+        return Argument(value=texts, source=literal_source(texts))
+    items = [item.strip() for item in word.strip("()[]").split(",") if item.strip()]
     try:
         numbers = tuple(float(item) for item in items)
     except ValueError:
@@ -173,6 +174,23 @@ def _sequence(option: Option, word: str, *, of_numbers: bool) -> Argument:
         )
         raise OptionError(message) from None
     return Argument(value=numbers, source=literal_source(numbers))
+
+
+def _texts(word: str) -> list[str]:
+    """Return texts with commas between them, or those of a list as Python writes it.
+
+    >>> _texts("a, b"), _texts("[a,b]"), _texts(","), _texts('["a", "b, c"]')
+    (['a', 'b'], ['a', 'b'], [','], ['a', 'b, c'])
+    """
+    try:
+        found = ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        found = None
+    if isinstance(found, list | tuple) and all(isinstance(each, str) for each in found):
+        return list(found)
+    inside = word[1:-1] if len(word) > 2 and word[0] + word[-1] in ("()", "[]") else word
+    # Of nothing but commas and spaces these are meant.
+    return [item.strip() for item in inside.split(",") if item.strip()] or [word]
 
 
 def fitting_names(option: Option, names: Mapping[str, Any]) -> tuple[str, ...]:

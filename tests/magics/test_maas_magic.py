@@ -171,12 +171,30 @@ def test_a_report_is_bound_and_shown(notebook):
         ("connect x --version 2", 'endpoint = mb.connect("x", version=2)'),
         ("predict net x[:2]", 'mb.predict("net", x[:2])'),
         ("runs", "mb.runs()"),
+        ("generate net --stop ,", 'mb.generate("net", stop=[","])'),
+        ("generate net --stop '[\"\\n\"]'", 'mb.generate("net", stop=["\\n"])'),
+        ("generate net --stop [", 'mb.generate("net", stop=["["])'),
+        ("generate net --stop 'a b,c'", 'mb.generate("net", stop=["a b", "c"])'),
     ],
 )
 def test_show_prints_the_python_that_a_line_stands_for(notebook, line, python):
     notebook.shell.user_ns.update(net=object(), x=np.zeros((3, 2)), rate=0.5)
     _, text = notebook.run(f"%maas {line} --show")
     assert text == python + "\n"
+
+
+def test_a_text_is_a_word_for_a_model_that_reads_texts(notebook):
+    notebook.run("%maas data sentiment_en --as toy")
+    notebook.run("%%maas build net --data toy\nDense(2)")
+    notebook.run("%maas train net toy --epochs 1")
+    _, python = notebook.run('%maas predict run "a good film" --show')
+    assert python == 'mb.predict(run, "a good film")\n'
+    _, text = notebook.run("%maas predict run good")
+    assert "array([[" in text
+    notebook.run("%maas data digits")
+    notebook.run("%%maas build other --data digits\nDense(10)")
+    notebook.run("%maas train other digits --epochs 1 --as plain")
+    assert "There is no variable 'good'" in notebook.run("%maas predict plain good")[1]
 
 
 def test_what_show_prints_can_be_run(notebook):
