@@ -120,6 +120,14 @@ def test_examples_of_another_shape_or_kind_are_refused(tmp_path):
         saved.predict(np.full((1, 64), np.nan))
 
 
+def test_a_single_column_may_have_no_axis_of_its_own(tmp_path):
+    values = maasnb.data(np.arange(40.0), np.arange(40.0), split=(1, 0, 0))
+    run = maasnb.train(maasnb.build([maasnb.Dense(1)], data=values), values, epochs=1)
+    saved = save(run, tmp_path / "line")
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(saved.predict(x), run.predict(x), rtol=1e-5)
+
+
 @pytest.mark.coverage("C10")
 def test_weights_are_put_into_a_model_of_the_same_structure(backend, tmp_path):
     run = small_run(backend.name)

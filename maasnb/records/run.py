@@ -223,6 +223,7 @@ class Run(Steerable):
                 array = array[:, None]  # as mb.data takes a single column
             _check_shape("x", array, expected, _way_to(expected.shape[1:], array.shape))
             inputs = as_inputs(array, self.data.features, "x = x[{keep}]", gaps=recipe.fills)
+            _check_pixels(inputs, expected)
         outputs = self.backend.predict(self.model, self.task, recipe.inputs(inputs))
         return recipe.outputs(outputs) if self.task.outputs else outputs
 
@@ -300,6 +301,18 @@ class Run(Steerable):
         return f"Run {self.name!r}: {self.status}, step {self.steps} of {self.total_steps}{numbers}"
 
     __repr__ = __str__
+
+
+def _check_pixels(x: Array, like: Array) -> None:
+    """Refuse pixels that were scaled before, which a recipe would scale once more."""
+    scaled = x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1 and bool((x % 1 != 0).any())
+    if like.dtype in (np.uint8, np.uint16) and scaled:
+        most = np.iinfo(like.dtype).max
+        message = (
+            f"x holds numbers from 0 to 1, but the model was trained on {like.dtype}, 0 to {most}; "
+            f"expected raw examples. Type: (x * {most}).round().astype('{like.dtype}')"
+        )
+        raise DataError(message)
 
 
 def _way_to(shape: tuple[int, ...], given: tuple[int, ...]) -> str:

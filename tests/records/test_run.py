@@ -383,6 +383,15 @@ def test_examples_of_another_shape_are_refused(start, x, way_out):
         start().predict(x)
 
 
+def test_pixels_that_were_scaled_before_are_refused(start):
+    x = np.arange(256, dtype=np.uint8).reshape(128, 2)
+    run = start(data(x, x.astype(float), split=(1, 0, 0)))
+    with pytest.raises(DataError, match=r"uint8, 0 to 255; .*\(x \* 255\).round\(\).astype"):
+        run.predict(x / 255)
+    np.testing.assert_array_equal(run.predict(x.astype(float)), run.predict(x))
+    assert run.predict(np.zeros((1, 2))).shape == (1, 2)
+
+
 def test_examples_that_are_not_finite_are_refused_with_the_columns_name(start):
     x = np.array([[1.0, np.nan], [1.0, 2.0]])
     words = r"1 of 2 examples; .* right \(1\).* x = x\[np.isfinite\(x\).all\(axis=1\)\]"
