@@ -6,7 +6,6 @@ tables for theirs, and anything else that streams Arrow data is handed to pyarro
 
 import csv
 import importlib
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -219,7 +218,9 @@ def _lines(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str
     """Yield the number and the values of each line that is not empty."""
     before = csv.field_size_limit(LARGEST_CELL)
     # Not splitlines(), to which more ends a line than to a file of texts, as U+2028.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    plain = text if "\n" in text else text.replace("\r", "\n")
+    rows = plain.removesuffix("\n").split("\n")
+    reader = csv.reader((row + "\n" for row in rows), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             if row:

@@ -153,6 +153,12 @@ def test_only_the_end_of_a_line_ends_a_row_of_a_csv_file(tmp_path, sign):
     assert found["text"].tolist() == [f"one{sign}two", "three"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_end_of_a_line_ends_a_row_and_stays_in_quotes(tmp_path, end):
+    found = read_csv(file_of(tmp_path, end.join(["text,y", '"one', 'two",0', "three,1", ""])))
+    assert found["text"].tolist() == [f"one{end if end != chr(13) else chr(10)}two", "three"]
+
+
 def test_a_decimal_comma_is_read_where_commas_separate_nothing(tmp_path):
     found = read_csv(file_of(tmp_path, 'size;code;y\n1,5;1,a;0\n-2;"2,5";1\n;3;1\n'))
     np.testing.assert_array_equal(found["size"], [1.5, -2, np.nan])
