@@ -162,7 +162,8 @@ def as_targets(
         y: classes [n], or [n, positions] for a class at each position of a sequence; values [n] or
             [n, outputs]; a dictionary or a tuple of arrays for a loss of the user's own.
         examples: how many inputs there are.
-        kind: what the targets are; None to tell from their type; sets are several labels.
+        kind: what the targets are; None to tell from their type; sets are several labels; targets
+            of one's own stay as they are.
         labels: the classes' names in order; None for those that occur.
 
     Returns:
@@ -177,6 +178,10 @@ def as_targets(
         parts = as_parts(y, what="y")
         _check_length(examples, count(parts), f"{count(parts)} targets")
         return parts, "own", ()
+    if kind == "own":
+        whole = as_parts({"y": y}, what="targets")["y"]
+        _check_length(examples, len(whole), f"{len(whole)} targets")
+        return whole, kind, ()
     if kind == "multilabel" or (kind is None and are_label_sets(y)):
         _check_length(examples, len(y), f"{len(y)} targets")
         matrix, names = as_label_matrix(y, labels)

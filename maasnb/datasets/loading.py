@@ -71,8 +71,8 @@ def data(
             none for other numbers.
         labels: the classes' names in order; by default the classes that occur.
         features: the columns' names; by default their numbers.
-        kind: classification, multilabel or regression; by default floats are regression, sets
-            are labels, all else classes.
+        kind: classification, multilabel, regression, or own for numbers that a loss of your own
+            gets as they are; by default floats are regression, sets are labels, all else classes.
         seed: fixes the split.
         name: what to call arrays.
         validation: for a stream, what the model is watched by: (x, y) or a stream that ends.
