@@ -108,7 +108,7 @@ def test_the_workspace_s_names_are_offered(trained, complete):
     ]
     assert complete("%maas show f") == ["%maas show first-try"]
     assert complete("%maas compare first-try se") == ["%maas compare first-try second-try"]
-    assert complete("%maas pause s") == ["%maas pause second-try"]
+    assert complete("%maas pause second-") == ["%maas pause second-try"]
     assert complete("%maas connect re") == ["%maas connect readers"]
     assert complete("%maas promote readers ") == [
         f"%maas promote readers {each}" for each in ("2", "1", "prod")
