@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from maasnb.backends import backend_named
+from maasnb.backends.protocol import Array
 from maasnb.datasets.checks import as_seed
 from maasnb.datasets.loading import Data
 from maasnb.datasets.recipes import Tokens
@@ -11,7 +14,7 @@ from maasnb.datasets.text import TextStep
 from maasnb.errors import DataError, OptionError, ShapeError
 from maasnb.layers import Embed, Input, Inputs, Layer, Shape, Spec, make_spec
 
-__all__ = ["build", "check_tokens"]
+__all__ = ["as_tokens", "build", "check_tokens"]
 
 
 def build(
@@ -71,6 +74,28 @@ def check_tokens(spec: Spec, data: Data) -> None:
             reader = branches.get(name, ())[:1] if name else spec.layers[:1]
             if reader and isinstance(reader[0], Embed) and part.size and part.dtype.kind in "iu":
                 _check_range(reader[0], int(part.min()), int(part.max()), data)
+
+
+def as_tokens(spec: Spec | None, x: Array) -> Array:
+    """Return what a person asks a model of tokens, as whole numbers that it knows.
+
+    Args:
+        spec: what the model was built of; None where that is not known.
+        x: tokens [n, ...], of any type.
+
+    Raises:
+        DataError: there is a fraction, a negative token, or one that the model's `Embed` has not.
+    """
+    first = spec.layers[0] if spec is not None and spec.layers else None
+    limit = first.tokens if isinstance(first, Embed) else 2**31
+    wrong = x[(x < 0) | (x >= limit) | (x % 1 != 0)][:1]
+    if len(wrong):
+        message = (
+            f"x holds the token {wrong[0]:g}; expected whole numbers from 0 to {limit - 1}, which "
+            "the model knows. Look at data.train.x"
+        )
+        raise DataError(message)
+    return x if x.dtype.kind in "iu" else x.astype(np.int64)
 
 
 def _checked(spec: Spec, data: Data | None) -> Spec:

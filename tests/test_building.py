@@ -220,6 +220,18 @@ def test_an_embedding_must_know_the_whole_vocabulary_of_a_recipe():
         build(spec, data=data(parts, [0, 1], split=(1, 0, 0)))
 
 
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_a_run_is_asked_about_tokens_that_it_knows(backend):
+    x, y = np.array([[0, 4, 1], [2, 3, 0]] * 4), [0, 1] * 4
+    known = data(x, y, split=(1, 0, 0))
+    net = build([mb.Embed(5, 4), mb.LSTM(4), Dense(2)], backend=backend, data=known)
+    run = mb.train(net, known, epochs=1)
+    for token in (5, -1, 1.5):
+        with pytest.raises(DataError, match=f"x holds the token {token}; expected whole .* 0 to 4"):
+            run.predict([[token, 0, 0]])
+    np.testing.assert_array_equal(run.predict(x.astype(float)), run.predict(x))
+
+
 def test_images_with_their_channels_first_are_told_where_they_belong():
     images = data(np.zeros((2, 3, 8, 8), np.uint8), [0, 1], split=(1, 0, 0))
     layers = [mb.Conv(4), mb.Flatten(), Dense(2)]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from maasnb.backends.protocol import Array, Backend
+from maasnb.building import as_tokens
 from maasnb.datasets.checks import as_inputs, as_parts
 from maasnb.datasets.frames import arranged
 from maasnb.datasets.loading import Data
@@ -224,6 +225,8 @@ class Run(Steerable):
             _check_shape("x", array, expected, _way_to(expected.shape[1:], array.shape))
             inputs = as_inputs(array, self.data.features, "x = x[{keep}]", gaps=recipe.fills)
             _check_pixels(inputs, expected)
+            if self.task.takes == "int32":
+                inputs = as_tokens(self.backend.spec(self.model), inputs)
         outputs = self.backend.predict(self.model, self.task, recipe.inputs(inputs))
         return recipe.outputs(outputs) if self.task.outputs else outputs
 
