@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from maasnb.backends import backend_of
 from maasnb.backends.protocol import Backend
-from maasnb.building import check_tokens
 from maasnb.datasets.loading import Data
 from maasnb.errors import OptionError
 from maasnb.events import Event
@@ -137,9 +136,6 @@ def start(
 ) -> Run:
     """Start a run in its thread, with the options of `train`."""
     backend = backend_of(model)
-    spec = backend.spec(model)
-    if spec is not None:
-        check_tokens(spec, data)
     _check_interval(options["checkpoint_s"], options["checkpoint_steps"])
     fields = dataclasses.fields(Options)
     plan = make_plan(
