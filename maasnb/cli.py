@@ -1,4 +1,4 @@
-"""The command line: `maasnb serve`, `token`, `audit`, `doctor` and `--version`."""
+"""The command line: `maasnb serve`, `token`, `audit`, `prune`, `doctor` and `--version`."""
 
 import argparse
 import logging
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maasnb.commands.audit import add_audit
-from maasnb.commands.places import add_workspace, workspace_of
+from maasnb.commands.places import add_store, add_workspace, workspace_of
+from maasnb.commands.prune import add_prune
 from maasnb.commands.tokens import add_token
 from maasnb.errors import MaasError
 from maasnb.serve.server import ServerOptions, run_server
@@ -50,12 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--port", type=int, default=8080, help="port, 0 for a free one (%(default)s)"
     )
     add_workspace(serve)
-    serve.add_argument(
-        "--store",
-        default=None,
-        metavar="PLACE",
-        help="where the models are: a folder or s3://bucket/prefix (MAASNB_STORE or the workspace)",
-    )
+    add_store(serve)
     serve.add_argument(
         "--runtimes",
         default="onnx",
@@ -80,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_token(commands)
     add_audit(commands)
+    add_prune(commands)
 
     doctor = commands.add_parser(
         "doctor", help="report what works here, with a fix for what does not"

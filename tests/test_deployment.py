@@ -62,12 +62,16 @@ def test_the_container_installs_extras_that_there_are():
     assert [extra for extra in extras if f"\n{extra} = [" not in project] == []
 
 
-@pytest.fixture
-def unit():
+def unit_file(name):
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str
-    parser.read(EXAMPLES / "maasnb.service")
+    parser.read(EXAMPLES / name)
     return parser
+
+
+@pytest.fixture
+def unit():
+    return unit_file("maasnb.service")
 
 
 def test_the_unit_starts_the_server_with_options_that_it_has(unit):
@@ -81,3 +85,13 @@ def test_the_unit_starts_the_server_with_options_that_it_has(unit):
 def test_the_unit_has_the_sections_of_a_service(unit):
     assert unit.sections() == ["Unit", "Service", "Install"]
     assert unit["Service"]["DynamicUser"] == "yes"
+
+
+def test_the_prune_works_on_the_servers_workspace_as_its_user(unit):
+    prune = unit_file("maasnb-prune.service")["Service"]
+    options = make_parser().parse_args(shlex.split(prune["ExecStart"])[1:])
+    assert str(options.workspace) == f"/var/lib/{unit['Service']['StateDirectory']}"
+    assert (options.now, options.dry_run, options.days) == (False, False, 30)
+    # A dynamic user is called as its unit, where that names none.
+    assert (prune["User"], prune["DynamicUser"], prune["Type"]) == ("maasnb", "yes", "oneshot")
+    assert unit_file("maasnb-prune.timer")["Timer"]["OnCalendar"] == "daily"

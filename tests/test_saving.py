@@ -104,6 +104,26 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path):
         save(small_run(), tmp_path / "file" / "digits")
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+def test_a_layer_of_which_the_exporter_makes_a_program_that_does_not_run_is_told(tmp_path):
+    import torch
+
+    class Projected(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.LSTM(3, 6, batch_first=True, proj_size=4)
+
+        def forward(self, x):
+            return self.layer(x)[0][:, -1]
+
+    x = np.random.default_rng(0).normal(size=(40, 5, 3)).astype(np.float32)
+    data = maasnb.data(x, np.arange(40) % 4)
+    run = maasnb.train(Projected(), data, epochs=1)
+    with pytest.raises(ExportError, match=r"does not run \(.*\)\. Nothing was sent.*proj_size"):
+        save(run, tmp_path / "projected")
+    assert not (tmp_path / "projected").exists()
+
+
 def test_an_untrained_run_and_what_is_no_run_are_refused(tmp_path):
     with pytest.raises(ExportError, match="Train it first"):
         save(changed(small_run(), steps=0), tmp_path / "digits")

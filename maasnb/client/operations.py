@@ -205,7 +205,7 @@ class Operations(abc.ABC):
     def unpublish(self, version: int | None = None) -> None:
         """Take a version off the server, or the whole model.
 
-        Its files stay, its number is not given again, and `restore` undoes it.
+        Its number is not given again. `restore` undoes it, unless `maasnb prune` took its files.
 
         Args:
             version: the version; None for the whole model with its aliases.
@@ -228,6 +228,7 @@ class Operations(abc.ABC):
 
         Raises:
             UnknownNameError: there is no version of that number that was unpublished.
+            ArtifactError: its files were deleted to make room (`maasnb prune`); publish it again.
         """
         return self._put(f"versions/{version}", {})
 

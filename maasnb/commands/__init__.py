@@ -1,1 +1,1 @@
-"""The commands of `maasnb` that manage a workspace's tokens and read its audit log."""
+"""The commands of `maasnb` that manage a workspace's tokens, read its audit log and make room."""

@@ -74,6 +74,20 @@ class FolderStore:
                 os.replace(temporary, path)
             return True
 
+    def delete(self, key: str) -> None:
+        """Take an object away, if there is one.
+
+        Raises:
+            WorkspaceError: the folder cannot be written.
+        """
+        path = self.folder / key
+        if not path.parent.is_dir():
+            return
+        # Not between the comparison and the renaming of who replaces it.
+        with _written(path), _locked(path.parent / LOCK):
+            path.unlink(missing_ok=True)
+            _flush_folder(path.parent)
+
     def read(self, key: str) -> bytes | None:
         """Return an object's content, or None where there is none.
 

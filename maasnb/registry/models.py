@@ -1,9 +1,9 @@
 """Published models: a name, its versions 1, 2, ..., and the blobs that they share.
 
 Keys: `blobs/sha256/<digest>`, `models/<name>/<version>/manifest.json`,
-`models/<name>/traffic.json`, and `verdicts/<gate>/<digest>/<format>.json` for each manifest that
-passed a gate. A version is created in one step, after its blobs, so a version that is listed is
-whole.
+`models/<name>/traffic.json`, `verdicts/<gate>/<digest>/<format>.json` for each manifest that passed
+a gate, and `condemned/<digest>` for a blob that is to be deleted (see `marks`). A version is
+created in one step, after its blobs, so a version that is listed is whole.
 """
 
 import dataclasses
@@ -18,14 +18,17 @@ from maasnb.artifacts.blobs import check_digest, digest_of
 from maasnb.artifacts.manifest import Manifest, check_name
 from maasnb.errors import ArtifactError, ConflictError, MaasError, UnknownNameError, unknown_name
 from maasnb.registry.folders import FolderStore
+from maasnb.registry.marks import BLOBS, Marks
 from maasnb.registry.objects import SCHEMES, ObjectsStore
 from maasnb.registry.store import Store
 from maasnb.registry.traffic import Plan, Stamp, show
 from maasnb.settings import VERSION
 
 __all__ = [
+    "MODELS",
     "REGISTRY_FOLDER",
     "STORE_VARIABLE",
+    "TRAFFIC_FILE",
     "ModelState",
     "Published",
     "Registry",
@@ -36,7 +39,6 @@ __all__ = [
 REGISTRY_FOLDER = "registry"
 STORE_VARIABLE = "MAASNB_STORE"
 MODELS = "models"
-BLOBS = "blobs/sha256"
 TRAFFIC_FILE = "traffic.json"
 UPLOADS = "uploads"
 MOST_TRIES = 100
@@ -88,20 +90,35 @@ class ModelState:
 class Registry:
     """Names, versions and blobs in a store."""
 
-    def __init__(self, store: Store, uploads: Path) -> None:
-        """Take the store, and a folder for blobs that are under way."""
+    def __init__(self, store: Store, uploads: Path, marks: Marks | None = None) -> None:
+        """Take the store, a folder for blobs that are under way, and the store's marks."""
         self._store = store
         self.uploads = uploads
+        self.marks = Marks(store) if marks is None else marks
+
+    @property
+    def store(self) -> Store:
+        """Return the store that all of it is in."""
+        return self._store
 
     def has_blob(self, digest: str) -> bool:
         """Say whether a blob is stored."""
         return self._store.exists(f"{BLOBS}/{check_digest(digest)}")
+
+    def keep_blob(self, digest: str) -> bool:
+        """Say whether a blob is stored, for somebody who wants it: no prune deletes it for a day.
+
+        Raises:
+            ConflictError: it cannot be found out, because others are faster.
+        """
+        return self.has_blob(digest) and self.marks.claim(digest)
 
     def put_blob(self, digest: str, content: bytes) -> bool:
         """Store a blob; return whether it was new.
 
         Raises:
             ArtifactError: the content has another digest.
+            ConflictError: a prune is deleting the blob and does not end.
         """
         check_digest(digest)
         found = digest_of(content)
@@ -111,11 +128,17 @@ class Registry:
                 "were damaged on the way. Publish again."
             )
             raise ArtifactError(message)
+        self.marks.claim_to_store(digest)
         return self._store.create(f"{BLOBS}/{digest}", content)
 
     def adopt_blob(self, digest: str, path: Path) -> bool:
-        """Store a file, whose content has this digest, as a blob; return whether it was new."""
-        return self._store.adopt(f"{BLOBS}/{check_digest(digest)}", path)
+        """Store a file, whose content has this digest, as a blob; return whether it was new.
+
+        Raises:
+            ConflictError: a prune is deleting the blob and does not end.
+        """
+        self.marks.claim_to_store(check_digest(digest))
+        return self._store.adopt(f"{BLOBS}/{digest}", path)
 
     def blob(self, digest: str) -> bytes:
         """Return a blob.
@@ -125,8 +148,7 @@ class Registry:
         """
         content = self._store.read(f"{BLOBS}/{check_digest(digest)}")
         if content is None:
-            message = f"The blob {digest} is not in the registry. Publish the run again."
-            raise ArtifactError(message)
+            raise _not_stored(digest)
         return content
 
     def blobs(self, manifest: Manifest) -> dict[str, bytes]:
@@ -158,9 +180,9 @@ class Registry:
             ArtifactError: a blob is not stored.
         """
         name = manifest.name
-        for blob in manifest.blobs:
-            if not self.has_blob(blob.digest):
-                self.blob(blob.digest)
+        missing = self._missing(manifest)
+        if missing:
+            raise _not_stored(missing[0])
         content = manifest.to_bytes()
         while True:
             latest = max(self._times(name), default=0)
@@ -170,6 +192,26 @@ class Registry:
             # Where another publisher takes the number first, look again.
             if self._store.create(_key(name, latest + 1), content):
                 return Published(name=name, version=latest + 1, created=True)
+
+    def restore(self, name: str, version: int, who: Stamp) -> Plan:
+        """Publish a version again that was unpublished; return the plan that holds now.
+
+        Raises:
+            UnknownNameError: there is no such model or unpublished version.
+            ArtifactError: blobs of it were deleted since.
+        """
+        content = self._store.read(_key(name, version)) if _is_name(name) else None
+        if content is not None:
+            manifest = Manifest.from_bytes(content)
+            missing, count = self._missing(manifest), len(manifest.blobs)
+            if missing:
+                message = (
+                    f"Version {version} of {name!r} cannot be restored: after it was unpublished, "
+                    f"{len(missing)} of its {count} blobs were deleted to make room (maasnb "
+                    "prune). Publish the run again; it becomes a new version."
+                )
+                raise ArtifactError(message)
+        return self.change(name, lambda plan, _: show(plan, version, who))
 
     def change(self, name: str, operation: Callable[[Plan, tuple[int, ...]], Plan]) -> Plan:
         """Change which versions answer.
@@ -259,6 +301,17 @@ class Registry:
             )
         return Manifest.from_bytes(content)
 
+    def _missing(self, manifest: Manifest) -> tuple[str, ...]:
+        """Return the blobs of a manifest that are not stored; the others stay for a day."""
+        # The marks first and then the blobs, see maasnb.registry.marks.
+        marked = self.marks.digests()
+        return tuple(
+            blob.digest
+            for blob in manifest.blobs
+            if (blob.digest in marked and not self.marks.claim(blob.digest))
+            or not self.has_blob(blob.digest)
+        )
+
     def _state(self, name: str) -> ModelState:
         times = self._times(name)
         content = self._store.read(_traffic_key(name)) if times else None
@@ -310,6 +363,11 @@ def open_registry(workspace: Path, store: str | None = None) -> Registry:
 def stamp(by: str) -> Stamp:
     """Return what is written beside a change that is made now."""
     return Stamp(time_s=round(time.time(), 3), by=by)
+
+
+def _not_stored(digest: str) -> ArtifactError:
+    message = f"The blob {digest} is not in the registry. Publish the run again."
+    return ArtifactError(message)
 
 
 def _traffic_key(name: str) -> str:

@@ -87,6 +87,19 @@ class ObjectsStore:
         """
         return self._put(key, content, "create" if tag is None else {"e_tag": tag})
 
+    def delete(self, key: str) -> None:
+        """Take an object away, if there is one.
+
+        Raises:
+            WorkspaceError: the object store does not do it.
+        """
+        try:
+            self._obstore.delete(self._store, key)
+        except FileNotFoundError:
+            return  # Amazon's does not mind; some do
+        except (self._errors.BaseError, OSError) as error:
+            self._refuse("deleted", key, error)
+
     def read(self, key: str) -> bytes | None:
         """Return an object's content, or None where there is none.
 
@@ -158,6 +171,8 @@ class ObjectsStore:
         except (self._errors.AlreadyExistsError, self._errors.PreconditionError):
             return False
         except (self._errors.BaseError, OSError) as error:
+            if isinstance(error, FileNotFoundError) and mode != "create":
+                return False  # what was to be replaced was deleted
             self._refuse("written", key, error)
         return True
 

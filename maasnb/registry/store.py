@@ -1,4 +1,4 @@
-"""The storage that a registry needs: objects by key, created once or replaced if unchanged.
+"""The storage that a registry needs: objects by key, created once, replaced if unchanged, deleted.
 
 A folder offers these operations and an S3-compatible object store does too. Whatever happens
 meanwhile, a reader sees the whole of an object or none of it; of several writers who want the same
@@ -78,6 +78,14 @@ class Store(Protocol):
 
         Raises:
             WorkspaceError: it cannot be stored.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Take an object away, if there is one.
+
+        Raises:
+            WorkspaceError: it cannot be taken away.
         """
         ...
 

@@ -101,6 +101,19 @@ class Plan:
     history: tuple[Change, ...] = ()
     hidden: frozenset[int] = frozenset()
 
+    def hidden_since(self, version: int) -> float | None:
+        """Return when a version was unpublished at the latest; None where no history tells.
+
+        >>> Plan(history=(Change(action="unpublish", time=5.0, by="ann"),)).hidden_since(3)
+        5.0
+        """
+        times = (
+            change.time
+            for change in reversed(self.history)
+            if change.action == "unpublish" and change.version in (None, version)
+        )
+        return next(times, None)
+
     def visible(self, versions: Sequence[int]) -> tuple[int, ...]:
         """Return those of a model's versions that are not unpublished."""
         return tuple(version for version in versions if version not in self.hidden)

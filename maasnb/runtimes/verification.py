@@ -2,8 +2,15 @@
 
 from maasnb.artifacts.artifact import Artifact
 from maasnb.artifacts.freezing import INPUT_NAME, PublishableRun
-from maasnb.errors import ExportError
-from maasnb.runtimes.served import Golden, ServedModel, difference, load, read_golden
+from maasnb.errors import ExportError, MaasError
+from maasnb.runtimes.served import (
+    Difference,
+    Golden,
+    ServedModel,
+    difference,
+    load,
+    read_golden,
+)
 
 __all__ = ["NOTEBOOK_TOLERANCE", "verify"]
 
@@ -18,7 +25,8 @@ def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
         The model, loaded from the program that is preferred.
 
     Raises:
-        ExportError: at some size of batch an output differs by more than 1e-5.
+        ExportError: at some size of batch an output differs by more than 1e-5, or the program
+            does not run.
         MissingPackageError: the runtime's package is not installed.
     """
     manifest = artifact.manifest
@@ -31,7 +39,7 @@ def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
         answers = manifest.recipe.outputs(run.backend.predict(run.model, run.task, prepared))
         expected = Golden({INPUT_NAME: raw[:rows]}, {manifest.output.name: answers})
         for program, model in zip(manifest.programs, models, strict=True):
-            found = difference(model, expected)
+            found = _compared(program.format, model, expected)
             if not found.largest <= NOTEBOOK_TOLERANCE:
                 message = (
                     f"The exported {program.format} program does not answer as the notebook does: "
@@ -42,3 +50,18 @@ def verify(run: PublishableRun, artifact: Artifact) -> ServedModel:
                 )
                 raise ExportError(message)
     return models[0]
+
+
+def _compared(program_format: str, model: ServedModel, expected: Golden) -> Difference:
+    try:
+        return difference(model, expected)
+    except MaasError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        message = (
+            f"The exported {program_format} program does not run ({lines[0][:300]}). Nothing was "
+            "sent. A layer with an option that its format does not have may be the reason, such as "
+            "an LSTM with proj_size; write that layer another way."
+        )
+        raise ExportError(message) from error

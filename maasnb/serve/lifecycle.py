@@ -28,7 +28,6 @@ from maasnb.registry.traffic import (
     roll_back,
     set_canary,
     set_shadow,
-    show,
 )
 from maasnb.serve.access import principal_of
 from maasnb.serve.answers import json_response, read_body
@@ -184,9 +183,7 @@ class _Lifecycle:
         await _body(request, set())
         version = int(segment) if segment.isascii() and segment.isdecimal() else 0
         who = stamp(principal_of(request.scope).name)
-        await asyncio.to_thread(
-            self._registry.change, name, lambda plan, _: show(plan, version, who)
-        )
+        await asyncio.to_thread(self._registry.restore, name, version, who)
         await asyncio.to_thread(self._services.traffic.reload, name)
         return await self._described(name)
 

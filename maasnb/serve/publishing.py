@@ -52,7 +52,7 @@ class _Publishing:
         principal_of(request.scope).require("publish")
         digest = request.path_params["digest"]
         if request.method == "HEAD":
-            if await asyncio.to_thread(self._registry.has_blob, digest):
+            if await asyncio.to_thread(self._registry.keep_blob, digest):
                 return Response(status_code=200)
             offset = await asyncio.to_thread(self._uploads.offset, digest)
             return Response(status_code=404, headers={"upload-offset": str(offset)})

@@ -30,7 +30,7 @@ from maasnb.registry.models import Registry
 from maasnb.serve.answers import BodyTooLargeError, DisconnectedError, Receive, Scope, header
 from maasnb.settings import writable_folder
 
-__all__ = ["Arrived", "Uploads"]
+__all__ = ["Arrived", "Uploads", "sweep"]
 
 RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})\Z")
 WRITE_BYTES = 1 << 20
@@ -73,7 +73,7 @@ class Uploads:
         self._registry = registry
         self._folder = registry.uploads
         self._limit_bytes = limit_bytes
-        _sweep(self._folder)
+        sweep(self._folder)
 
     def offset(self, digest: str) -> int:
         """Return how many bytes of a blob are here, for its sender to go on behind them."""
@@ -106,7 +106,7 @@ class Uploads:
         """
         check_digest(digest)
         part = _range_of(scope, self._limit_bytes)
-        if await asyncio.to_thread(self._registry.has_blob, digest):
+        if await asyncio.to_thread(self._registry.keep_blob, digest):
             await _drain(receive, self._limit_bytes)
             return Arrived(size_bytes=part.total or 0, whole=True)
         if part.total is not None:
@@ -297,10 +297,23 @@ async def _drain(receive: Receive, limit_bytes: int) -> None:
             return
 
 
-def _sweep(folder: Path) -> None:
-    """Take away what was given up on long ago."""
+def sweep(folder: Path, *, dry_run: bool = False) -> int:
+    """Take away the blobs whose sending was given up on a day ago.
+
+    Args:
+        folder: where blobs are on their way.
+        dry_run: leave them.
+
+    Returns:
+        How many bytes they have.
+    """
+    size_bytes = 0
     with contextlib.suppress(FileNotFoundError):
         for path in folder.iterdir():
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > KEPT_S:
-                    path.unlink()
+                status = path.stat()
+                if time.time() - status.st_mtime > KEPT_S:
+                    if not dry_run:
+                        path.unlink()
+                    size_bytes += status.st_size
+    return size_bytes

@@ -50,6 +50,8 @@ def no_kernel_is_left_behind():
 def lab(tmp_path_factory):
     """Start JupyterLab."""
     server = Server(tmp_path_factory.mktemp("lab"), "jupyterlab")
+    server.add_kernel("echo.py", "echo")
+    server.add_kernel("without_subshells.py")
     _servers.append(server)
     yield server.wait_until_up()
     _servers.remove(server)
@@ -78,16 +80,43 @@ def new_page(browser, width=1280, height=900):
         context.close()
 
 
+@pytest.fixture(scope="package")
+def shared(browser):
+    """Return a page for all tests that leave nothing behind in it."""
+    with new_page(browser) as page:
+        yield page
+
+
+READY = "() => window.jupyterapp && !document.querySelector('.jp-Dialog, .lm-Menu')"
+CLEAR = """
+async () => {
+    const { shell } = window.jupyterapp;
+    for (const widget of [...shell.widgets("main")]) {
+        await widget.sessionContext?.shutdown();
+        widget.dispose();
+    }
+}
+"""
+
+
 @pytest.fixture
-def notebook(browser, lab, request):
+def empty_lab(shared, lab):
+    """Return a page with JupyterLab, in which no file is open."""
+    if not (shared.url.startswith(lab.url) and shared.evaluate(READY)):
+        shared.goto(f"{lab.url}/lab?reset")
+        shared.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+    shared.locator(".jp-Launcher").wait_for()
+    yield shared
+    if shared.evaluate(READY):
+        shared.evaluate(CLEAR)
+
+
+@pytest.fixture
+def notebook(empty_lab, lab, request):
     """Return what opens a notebook of some cells in JupyterLab."""
-    with contextlib.ExitStack() as ending:
 
-        def open_notebook(*cells):
-            page = ending.enter_context(new_page(browser))
-            name = request.node.name.replace("[", "-").replace("]", "")[:60]
-            opened = Notebook(page, lab, name).write(*cells).open()
-            ending.callback(opened.end)
-            return opened
+    def open_notebook(*cells):
+        name = request.node.name.replace("[", "-").replace("]", "")[:60]
+        return Notebook(empty_lab, lab, name).write(*cells).open_here()
 
-        yield open_notebook
+    return open_notebook

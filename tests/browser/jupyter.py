@@ -174,10 +174,22 @@ class Notebook:
         place = "lab/tree" if self.app == "lab" else "notebooks"
         # Without the tabs of other notebooks, which a workspace would bring back.
         self.page.goto(f"{self.server.url}/{place}/{self.name}.ipynb?reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=TIMEOUT_S * 1000)
+        return self._opened()
+
+    def open_here(self):
+        """Open the notebook in the JupyterLab that the page shows, and wait for its kernel."""
+        self.command("docmanager:open", path=f"{self.name}.ipynb")
+        return self._opened()
+
+    def _opened(self):
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         self.page.wait_for_function(
-            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-            "?.status === 'idle'",
+            """(path) => {
+                const widget = window.jupyterapp?.shell.currentWidget;
+                const kernel = widget?.sessionContext?.session?.kernel;
+                return widget?.context?.path === path && kernel?.status === "idle";
+            }""",
+            arg=f"{self.name}.ipynb",
             polling=100,
             timeout=TIMEOUT_S * 1000,
         )

@@ -88,13 +88,11 @@ def test_a_shortcut_that_was_changed_in_the_settings_is_the_one_that_works(brows
         side.wait_for()
 
 
-def test_the_toolbars_button_is_only_there_where_maasnb_is_loaded(opened, browser, lab):
+def test_the_toolbars_button_is_only_there_where_maasnb_is_loaded(opened, notebook):
     opened.page.locator(".maasnb-toolbar").wait_for()
-    with new_page(browser) as page:
-        other = Notebook(page, lab, "other").write("1").open()
-        other.run(0)
-        expect(page.locator(".maasnb-toolbar")).to_be_hidden()
-        other.end()
+    other = notebook("1")
+    other.run(0)
+    expect(other.page.locator(".maasnb-toolbar")).to_be_hidden()
 
 
 def test_the_server_is_started_and_stopped_by_a_command(opened):
@@ -105,31 +103,33 @@ def test_the_server_is_started_and_stopped_by_a_command(opened):
     expect(side).to_contain_text("The workspace's server has been stopped.")
 
 
-def test_the_launcher_makes_a_notebook_from_the_template(browser, lab):
-    with new_page(browser) as page:
-        page.goto(f"{lab.url}/lab?reset")
-        page.locator(".jp-LauncherCard", has_text="maasnb notebook").click()
-        expect(page.locator(".jp-Notebook")).to_contain_text("%maas publish run digits")
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+def test_the_launcher_makes_a_notebook_from_the_template(empty_lab):
+    empty_lab.locator(".jp-LauncherCard", has_text="maasnb notebook").click()
+    expect(empty_lab.locator(".jp-Notebook")).to_contain_text("%maas publish run digits")
 
 
-def viewed(browser, lab, path):
-    """Open a file in JupyterLab, without any kernel."""
-    page = browser.new_page()
-    page.goto(f"{lab.url}/lab/tree/{path}?reset")
-    page.locator(".maasnb-viewer").wait_for()
-    return page
+@pytest.fixture
+def viewed(empty_lab):
+    """Return what opens a file in JupyterLab, without any kernel."""
+
+    def view(path):
+        empty_lab.evaluate(
+            "(path) => window.jupyterapp.commands.execute('docmanager:open', { path })", path
+        )
+        empty_lab.locator(".maasnb-viewer").wait_for()
+        return empty_lab
+
+    return view
 
 
-def test_a_record_is_shown_as_its_panel_without_a_kernel(browser, lab, records):
-    page = viewed(browser, lab, "maas/runs/kept/run.json")
+def test_a_record_is_shown_as_its_panel_without_a_kernel(viewed, records):
+    page = viewed("maas/runs/kept/run.json")
     panel = page.locator(".maasnb-viewer .maasnb-panel")
     expect(panel.locator(".mb-status")).to_contain_text("finished")
     expect(panel).to_contain_text("validation accuracy")
     expect(panel.locator(".mb-chart canvas")).to_have_count(2)
     expect(panel.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
     assert (records / "kept" / "run.json").is_file()  # a tab's title can rename its file
-    page.close()
 
 
 @pytest.mark.parametrize(
@@ -141,24 +141,22 @@ def test_a_record_is_shown_as_its_panel_without_a_kernel(browser, lab, records):
     ],
     ids=["torn", "newer", "something else"],
 )
-def test_a_record_that_cannot_be_shown_says_why(browser, lab, records, change, words):
+def test_a_record_that_cannot_be_shown_says_why(viewed, records, change, words):
     place = records / "broken"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(records / "kept", place)
     text = (place / "run.json").read_text()
     (place / "run.json").write_text(change(text))
-    page = viewed(browser, lab, "maas/runs/broken/run.json")
+    page = viewed("maas/runs/broken/run.json")
     expect(page.get_by_role("alert")).to_contain_text(words)
-    page.close()
     shutil.rmtree(place)
 
 
-def test_a_torn_log_is_shown_up_to_where_it_is_whole(browser, lab, records):
+def test_a_torn_log_is_shown_up_to_where_it_is_whole(viewed, records):
     place = records / "cut"
     shutil.copytree(records / "kept", place)
     log = (place / "events.jsonl").read_bytes()
     (place / "events.jsonl").write_bytes(log[: len(log) // 2])
-    page = viewed(browser, lab, "maas/runs/cut/run.json")
+    page = viewed("maas/runs/cut/run.json")
     expect(page.locator(".maasnb-panel")).to_contain_text("1 note")
-    page.close()
     shutil.rmtree(place)

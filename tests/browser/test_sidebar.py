@@ -100,66 +100,59 @@ def test_a_page_that_is_loaded_again_in_the_midst_of_a_cell_sees_the_run(first, 
     again.says("net")
 
 
-def test_a_kernel_that_was_restarted_or_changed_has_nothing_and_says_what_to_do(browser, lab):
-    with new_page(browser) as page:
-        notebook = Notebook(page, lab, "restarted").write(PREPARE, "").open()
-        side = Side(notebook).says("maasnb is not loaded in this kernel.")
-        notebook.run(0)
-        side.says("net").says("has not been trained yet")
-        page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-        )
-        side.says("maasnb is not loaded in this kernel.")
-        expect(side.element.locator(".maasnb-model")).to_have_count(0)
-        page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
-        side.press("Insert the cell that loads it")
-        expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("%load_ext")
-        notebook.command("notebook:run-cell")
-        side.says("No model yet in this kernel")
-        page.evaluate(
-            "(name) => window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({ name })",
-            lab.add_kernel("echo.py", "echo"),
-        )
-        side.says("This notebook's kernel speaks echo; maasnb needs Python.")
-        page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext"
-            ".changeKernel({ name: 'python3' })"
-        )
-        side.says("restarted · Python").says("maasnb is not loaded in this kernel.")
-        notebook.end()
+def test_a_kernel_that_was_restarted_or_changed_has_nothing_and_says_what_to_do(empty_lab, lab):
+    page = empty_lab
+    notebook = Notebook(page, lab, "restarted").write(PREPARE, "").open_here()
+    side = Side(notebook).says("maasnb is not loaded in this kernel.")
+    notebook.run(0)
+    side.says("net").says("has not been trained yet")
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    side.says("maasnb is not loaded in this kernel.")
+    expect(side.element.locator(".maasnb-model")).to_have_count(0)
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
+    side.press("Insert the cell that loads it")
+    expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("%load_ext")
+    notebook.command("notebook:run-cell")
+    side.says("No model yet in this kernel")
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.changeKernel({ name: 'echo' })"
+    )
+    side.says("This notebook's kernel speaks echo; maasnb needs Python.")
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext"
+        ".changeKernel({ name: 'python3' })"
+    )
+    side.says("restarted · Python").says("maasnb is not loaded in this kernel.")
 
 
-def test_the_sidebar_follows_the_notebook_in_front(browser, lab, first):
-    with new_page(browser) as page:
-        one = Notebook(page, lab, "one").write(PREPARE).open()
-        one.run(0)
-        side = Side(one).says("one · Python").says("net")
-        two = Notebook(page, lab, "two").write("%load_ext maasnb")
-        two.command("docmanager:open", path="two.ipynb")
-        side.says("two · Python").says("maasnb is not loaded in this kernel.")
-        two.run(0)
-        side.says("No model yet in this kernel")
-        page.locator(".lm-TabBar-tabLabel", has_text="one.ipynb").click()
-        side.says("one · Python").says("2,410 parameters")
-        two.command("application:activate-next-tab")
-        side.says("two · Python").says("No model yet in this kernel")
-        two.end()
-        page.locator(".lm-TabBar-tabLabel", has_text="one.ipynb").click()
-        one.end()
+def test_the_sidebar_follows_the_notebook_in_front(empty_lab, lab, first):
+    page = empty_lab
+    one = Notebook(page, lab, "one").write(PREPARE).open_here()
+    one.run(0)
+    side = Side(one).says("one · Python").says("net")
+    two = Notebook(page, lab, "two").write("%load_ext maasnb")
+    two.command("docmanager:open", path="two.ipynb")
+    side.says("two · Python").says("maasnb is not loaded in this kernel.")
+    two.run(0)
+    side.says("No model yet in this kernel")
+    page.locator(".lm-TabBar-tabLabel", has_text="one.ipynb").click()
+    side.says("one · Python").says("2,410 parameters")
+    two.command("application:activate-next-tab")
+    side.says("two · Python").says("No model yet in this kernel")
 
 
-def test_two_notebooks_of_one_kernel_show_the_same(browser, lab):
-    with new_page(browser) as page:
-        one = Notebook(page, lab, "shared-one").write(PREPARE).open()
-        one.run(0)
-        kernel = one.ask(
-            "import ipykernel.kernelapp as k; print(k.IPKernelApp.instance().connection_file)"
-        )
-        identity = re.search(r"kernel-(.*)\.json", kernel)[1]
-        two = Notebook(page, lab, "shared-two").write("")
-        two.command("docmanager:open", path="shared-two.ipynb", kernel={"id": identity})
-        Side(two).says("shared-two").says("2,410 parameters")
-        two.end()
+def test_two_notebooks_of_one_kernel_show_the_same(empty_lab, lab):
+    one = Notebook(empty_lab, lab, "shared-one").write(PREPARE).open_here()
+    one.run(0)
+    kernel = one.ask(
+        "import ipykernel.kernelapp as k; print(k.IPKernelApp.instance().connection_file)"
+    )
+    identity = re.search(r"kernel-(.*)\.json", kernel)[1]
+    two = Notebook(empty_lab, lab, "shared-two").write("")
+    two.command("docmanager:open", path="shared-two.ipynb", kernel={"id": identity})
+    Side(two).says("shared-two").says("2,410 parameters")
 
 
 def test_endpoints_are_shown_promoted_rolled_back_and_missed(first, side):
@@ -225,49 +218,43 @@ def test_both_sides_say_what_to_upgrade(notebook):
     side.says("is newer than this sidebar. Upgrade maasnb where Jupyter runs")
 
 
-def test_a_kernel_without_subshells_shows_its_runs_and_answers_between_cells(browser, lab):
-    kernel = lab.add_kernel("without_subshells.py")
-    with new_page(browser) as page:
-        notebook = Notebook(page, lab, "old", kernel=kernel).write(PREPARE, LONG).open()
-        side = Side(notebook)
-        notebook.run(0)
-        side.says("This kernel answers only between cells. Upgrade ipykernel to 7.1 or newer")
-        notebook.start(1)
-        name = name_of(notebook, side)
-        side.goes_on(name)
-        side.press("Pause")
-        expect(page.locator(".jp-OutputArea-output")).to_contain_text(
-            re.compile(r"epoch \d+/")
-        )  # not the panel
-        side.is_at(name, "running")  # it has not heard of the pause
-        notebook.interrupt()
-        side.is_at(name, "stopped")
-        side.says("has ended (stopped)").says("This kernel answers only between cells")
-        notebook.run_source("bg = mb.train(net, digits, epochs=10**6, name='aside', wait=False)")
-        notebook.panel.get_by_text("Here buttons answer only while no cell runs.").wait_for()
-        notebook.press("Pause")
-        notebook.status("paused")
-        side.press("Stop")
-        notebook.picture.last.wait_for()
-        assert notebook.ask("print(bg.wait().status)") == "stopped"
-        notebook.end()
+def test_a_kernel_without_subshells_shows_its_runs_and_answers_between_cells(empty_lab, lab):
+    page = empty_lab
+    notebook = Notebook(page, lab, "old", kernel="without_subshells").write(PREPARE, LONG).open_here()
+    side = Side(notebook)
+    notebook.run(0)
+    side.says("This kernel answers only between cells. Upgrade ipykernel to 7.1 or newer")
+    notebook.start(1)
+    name = name_of(notebook, side)
+    side.goes_on(name)
+    side.press("Pause")
+    expect(page.locator(".jp-OutputArea-output")).to_contain_text(
+        re.compile(r"epoch \d+/")
+    )  # not the panel
+    side.is_at(name, "running")  # it has not heard of the pause
+    notebook.interrupt()
+    side.is_at(name, "stopped")
+    side.says("has ended (stopped)").says("This kernel answers only between cells")
+    notebook.run_source("bg = mb.train(net, digits, epochs=10**6, name='aside', wait=False)")
+    notebook.panel.get_by_text("Here buttons answer only while no cell runs.").wait_for()
+    notebook.press("Pause")
+    notebook.status("paused")
+    side.press("Stop")
+    notebook.picture.last.wait_for()
+    assert notebook.ask("print(bg.wait().status)") == "stopped"
 
 
-def test_without_a_notebook_it_offers_one(browser, lab):
-    with new_page(browser) as page:
-        page.goto(f"{lab.url}/lab?reset")
-        page.wait_for_selector(".jp-Launcher")
-        page.evaluate("() => window.jupyterapp.commands.execute('maasnb:show')")
-        side = page.locator("#maasnb-sidebar")
-        expect(side).to_contain_text("Open a notebook to see its runs")
-        side.get_by_role("button", name="New maasnb notebook").click()
-        expect(page.locator(".jp-Notebook")).to_contain_text("%maas data digits")
-        # The template's kernel is "Python (maasnb)" where that is installed.
-        expect(side).to_contain_text(re.compile("not loaded in this kernel|No model yet"))
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+def test_without_a_notebook_it_offers_one(empty_lab):
+    empty_lab.evaluate("() => window.jupyterapp.commands.execute('maasnb:show')")
+    side = empty_lab.locator("#maasnb-sidebar")
+    expect(side).to_contain_text("Open a notebook to see its runs")
+    side.get_by_role("button", name="New maasnb notebook").click()
+    expect(empty_lab.locator(".jp-Notebook")).to_contain_text("%maas data digits")
+    # The template's kernel is "Python (maasnb)" where that is installed.
+    expect(side).to_contain_text(re.compile("not loaded in this kernel|No model yet"))
 
 
-def test_five_hundred_runs_are_a_window_and_a_filter(browser, lab):
+def test_five_hundred_runs_are_a_window_and_a_filter(empty_lab, lab):
     for number in range(500):
         place = lab.folder / "many" / "runs" / f"run-{number:03}"
         place.mkdir(parents=True)
@@ -278,16 +265,14 @@ def test_five_hundred_runs_are_a_window_and_a_filter(browser, lab):
         }  # fmt: skip
         (place / "run.json").write_text(json.dumps(summary))
         (place / "events.jsonl").write_text("")
-    with new_page(browser) as page:
-        home = f"%env MAASNB_HOME={lab.folder / 'many'}\n%load_ext maasnb"
-        notebook = Notebook(page, lab, "many").write(home).open()
-        side = Side(notebook)
-        notebook.run(0)
-        rows = side.element.locator(".maasnb-run")
-        expect(rows).to_have_count(30)
-        expect(rows.first).to_have_attribute("data-run", "run-499")
-        side.says("Show more (470)")
-        side.element.get_by_label("Filter runs").fill("wine")
-        expect(rows).to_have_count(5)
-        side.says("5 of 500")
-        notebook.end()
+    home = f"%env MAASNB_HOME={lab.folder / 'many'}\n%load_ext maasnb"
+    notebook = Notebook(empty_lab, lab, "many").write(home).open_here()
+    side = Side(notebook)
+    notebook.run(0)
+    rows = side.element.locator(".maasnb-run")
+    expect(rows).to_have_count(30)
+    expect(rows.first).to_have_attribute("data-run", "run-499")
+    side.says("Show more (470)")
+    side.element.get_by_label("Filter runs").fill("wine")
+    expect(rows).to_have_count(5)
+    side.says("5 of 500")

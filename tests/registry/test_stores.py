@@ -80,6 +80,34 @@ def test_no_replacement_is_lost_when_many_count(store):
     assert store.read("count") == b"6"
 
 
+def test_what_was_deleted_is_not_there_and_can_be_stored_again(store):
+    store.create("a/b", b"one")
+    store.create("a/c", b"two")
+    first = store.read_tagged("a/b")
+    store.delete("a/b")
+    assert (store.exists("a/b"), store.read("a/c")) == (False, b"two")
+    assert [entry.key for entry in store.entries("a")] == ["a/c"]
+    assert not store.replace("a/b", b"three", first.tag)
+    assert store.create("a/b", b"four")
+    assert store.read("a/b") == b"four"
+
+
+def test_deleting_what_is_not_there_is_no_mistake(store):
+    store.delete("a/b")
+    store.create("a/b", b"one")
+    for _ in range(2):
+        store.delete("a/b")
+    assert not store.exists("a/b")
+
+
+def test_of_many_who_delete_and_replace_an_object_all_get_an_answer(store):
+    store.create("a", b"one")
+    tag = store.read_tagged("a").tag
+    works = [lambda: store.delete("a"), lambda: store.replace("a", b"two", tag)]
+    at_once(8, lambda number: works[number % 2]())
+    assert store.read("a") in (None, b"two")
+
+
 def test_a_file_becomes_an_object_and_is_used_up(store, tmp_path):
     content = os.urandom(12 << 20)  # more than an object store takes in one part
     for expected in (True, False):
@@ -180,6 +208,9 @@ def test_content_is_on_the_disk_before_its_name_is(tmp_path, monkeypatch):
     did.clear()
     store.adopt("a/d", tmp_path / "upload")
     assert did == ["fsync", "link", "fsync"]
+    did.clear()
+    store.delete("a/d")
+    assert did == ["fsync"]  # the folder, without its name
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///prefix", "https://nowhere.example/bucket"])

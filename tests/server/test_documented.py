@@ -30,6 +30,17 @@ def test_every_option_of_the_tokens_and_the_audit_log_is_on_the_page():
     assert [name for name in kinds if f"maasnb token {name}" not in PAGE] == []
 
 
+def test_every_option_of_the_prune_is_on_the_page_of_operations():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    options = options_of(choices_of(make_parser())["prune"])
+    assert "--dry-run" in options
+    assert [name for name in sorted(options) if f"| `{name}`" not in page] == []
+
+
+def test_every_command_is_on_the_page():
+    assert [name for name in choices_of(make_parser()) if f"maasnb {name}" not in PAGE] == []
+
+
 def test_every_option_of_the_server_is_on_the_page():
     options = options_of(choices_of(make_parser())["serve"])
     assert "--runtimes" in options

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from maasnb.backends.protocol import Array, ProgramFile
 from maasnb.backends.torch.calls import as_tensors, call
 from maasnb.backends.torch.losses import head
+from maasnb.backends.torch.recurrence import RecurrentOperators
 from maasnb.errors import ExportError, missing_package
 from maasnb.tasks import Task
 
@@ -50,7 +51,7 @@ def export_onnx(model: nn.Module, task: Task, inputs: Array) -> ProgramFile:
         raise missing_package("Exporting to ONNX", "onnxscript", "torch") from error
     program = _WithHead(copy.deepcopy(model).cpu().eval(), task)
     try:
-        with _quiet():
+        with _quiet(), RecurrentOperators():
             exported = torch.onnx.export(
                 program,
                 (as_tensors(inputs[:2], task.takes, torch.device("cpu")),),
