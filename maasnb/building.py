@@ -3,13 +3,18 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from maasnb.backends import backend_named
+from maasnb.backends.protocol import Array
 from maasnb.datasets.checks import as_seed
 from maasnb.datasets.loading import Data
+from maasnb.datasets.recipes import Tokens
+from maasnb.datasets.text import TextStep
 from maasnb.errors import DataError, OptionError, ShapeError
-from maasnb.layers import Input, Layer, Shape, Spec, make_spec
+from maasnb.layers import Embed, Input, Inputs, Layer, Shape, Spec, make_spec
 
-__all__ = ["build"]
+__all__ = ["as_tokens", "build", "check_tokens"]
 
 
 def build(
@@ -45,11 +50,76 @@ def build(
         raise DataError(message)
     shape = None if data is None else _shape_of(data)
     if isinstance(layers, Spec):
-        return backend_named(backend).build(_fitting(layers, shape), as_seed(seed))
+        return backend_named(backend).build(_checked(_fitting(layers, shape), data), as_seed(seed))
     if isinstance(layers, str) or not isinstance(layers, Iterable):
         message = f"Expected a list of layers, got {layers!r}. Type: mb.build([mb.Dense(10)], ...)"
         raise OptionError(message)
-    return backend_named(backend).build(make_spec(list(layers), shape), as_seed(seed))
+    spec = make_spec(list(layers), shape)
+    return backend_named(backend).build(_checked(spec, data), as_seed(seed))
+
+
+def check_tokens(spec: Spec, data: Data) -> None:
+    """Pass if a model knows every token of its data.
+
+    A framework may read past its table in silence: JAX answers NaN, or takes another token's row.
+
+    Raises:
+        ShapeError: there are more tokens than an `Embed` that reads them has, or negative ones.
+    """
+    first = spec.layers[0] if spec.layers else None
+    branches = dict(first.branches) if isinstance(first, Inputs) else {}
+    for split in (data.train, data.validation, data.test):
+        parts = split.inputs if isinstance(split.inputs, dict) else {"": split.inputs}
+        for name, part in parts.items():
+            reader = branches.get(name, ())[:1] if name else spec.layers[:1]
+            if reader and isinstance(reader[0], Embed) and part.size and part.dtype.kind in "iu":
+                _check_range(reader[0], int(part.min()), int(part.max()), data)
+
+
+def as_tokens(spec: Spec | None, x: Array) -> Array:
+    """Return what a person asks a model of tokens, as whole numbers that it knows.
+
+    Args:
+        spec: what the model was built of; None where that is not known.
+        x: tokens [n, ...], of any type.
+
+    Raises:
+        DataError: there is a fraction, a negative token, or one that the model's `Embed` has not.
+    """
+    first = spec.layers[0] if spec is not None and spec.layers else None
+    limit = first.tokens if isinstance(first, Embed) else 2**31
+    wrong = x[(x < 0) | (x >= limit) | (x % 1 != 0)][:1]
+    if len(wrong):
+        message = (
+            f"x holds the token {wrong[0]:g}; expected whole numbers from 0 to {limit - 1}, which "
+            "the model knows. Look at data.train.x"
+        )
+        raise DataError(message)
+    return x if x.dtype.kind in "iu" else x.astype(np.int64)
+
+
+def _checked(spec: Spec, data: Data | None) -> Spec:
+    if data is not None:
+        check_tokens(spec, data)
+    return spec
+
+
+def _check_range(embed: Embed, low: int, high: int, data: Data) -> None:
+    step = data.recipe.steps[0] if data.recipe.steps else None
+    known = len(step.vocabulary) if isinstance(step, TextStep | Tokens) else 0
+    needed = max(high + 1, known)
+    if low < 0:
+        message = (
+            f"The data has the token {low}, but Embed({embed.tokens}, {embed.width}) numbers "
+            "tokens from 0. Give whole numbers from 0 on, as in: x = x - x.min()"
+        )
+        raise ShapeError(message)
+    if needed > embed.tokens:
+        message = (
+            f"The data has the tokens 0 to {needed - 1}, but Embed({embed.tokens}, {embed.width}) "
+            f"knows {embed.tokens}. Type: Embed({needed}, {embed.width})"
+        )
+        raise ShapeError(message)
 
 
 def _shape_of(data: Data) -> Shape | dict[str, Shape]:

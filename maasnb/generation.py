@@ -211,8 +211,10 @@ def sharpened(probabilities: Array, sampling: Sampling) -> Array:
     if sampling.temperature == 0:
         return _one(order[0], len(given))
     with np.errstate(divide="ignore"):
-        logs = np.log(given[order]) / sampling.temperature
-    weights = np.exp(logs - logs[0])
+        logs = np.log(given[order])
+    # The difference first: divided by a tiny temperature, a logarithm alone would be infinite.
+    with np.errstate(over="ignore"):
+        weights = np.exp((logs - logs[0]) / sampling.temperature)
     if sampling.top_k is not None:
         weights[sampling.top_k :] = 0
     weights /= weights.sum()

@@ -19,7 +19,7 @@ from maasnb.backends import backend_of
 from maasnb.backends.protocol import Array
 from maasnb.client.downloads import download
 from maasnb.client.endpoint import Endpoint, fitting
-from maasnb.errors import MissingPackageError, ModelError, OptionError, described
+from maasnb.errors import ArtifactError, MissingPackageError, ModelError, OptionError, described
 from maasnb.language.translating import translated, translated_rows
 from maasnb.metrics import named_labels
 from maasnb.runtimes.served import ServedModel
@@ -161,9 +161,21 @@ def save(run: PublishableRun, folder: str | Path, name: str | None = None) -> Sa
         )
         raise ModelError(message)
     path = Path(folder).expanduser().absolute()
-    artifact = freeze(run, check_name(path.name if name is None else name))
+    artifact = freeze(run, _name_of(path) if name is None else check_name(name))
     verify(run, artifact)
     return SavedModel(artifact, write(artifact, path))
+
+
+def _name_of(folder: Path) -> str:
+    try:
+        return check_name(folder.name)
+    except OptionError:
+        message = (
+            f"The folder's name {folder.name!r:.80} cannot be the model's, too; expected 1 to 64 "
+            "letters, digits, dots, dashes or underscores, the first a letter or digit. Type: "
+            f"mb.save(run, {str(folder)!r}, name='my-model')"
+        )
+        raise OptionError(message) from None
 
 
 def load(folder: str | Path | Endpoint, *, into: Any = None) -> Any:  # noqa: ANN401 - or `into`
@@ -189,6 +201,12 @@ def load(folder: str | Path | Endpoint, *, into: Any = None) -> Any:  # noqa: AN
         saved = SavedModel(download(folder), None, folder.url)
     else:
         path = Path(folder).expanduser().absolute()
+        if not path.is_dir():
+            message = (
+                f"There is no folder {str(path)!r}; expected one that mb.save wrote. "
+                f"Type: mb.save(run, {str(folder)!r})"
+            )
+            raise ArtifactError(message)
         saved = SavedModel(read(path), path)
     if into is None:
         return saved

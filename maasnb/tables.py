@@ -15,6 +15,8 @@ _UNIT = re.compile(r" ?(%|[kMG]?B)$")
 def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> str:
     """Return rows as text with aligned columns; no line ends with a space.
 
+    A name of somebody's, as of a spreadsheet's column, may hold ends of lines: a row stays a line.
+
     Args:
         rows: cells [n][columns]; a column whose cells are all numbers is aligned on its right.
         columns: the columns' names, shown in the reader's language; left out when empty.
@@ -29,7 +31,8 @@ def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> str:
     if not lines:
         return ""
     count = max(len(line) for line in lines)
-    whole = [line + ("",) * (count - len(line)) for line in lines]
+    flat = [tuple(" ".join(cell.splitlines()) for cell in line) for line in lines]
+    whole = [line + ("",) * (count - len(line)) for line in flat]
     widths = [max(width(line[place]) for line in whole) for place in range(count)]
     body = whole[1:] if columns else whole
     right = [all(is_number(line[place]) for line in body) for place in range(count)]

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import maasnb as mb
 from maasnb.backends import BACKENDS, backend_named
 from maasnb.building import build
 from maasnb.datasets.loading import data
@@ -189,3 +190,53 @@ def test_a_backend_that_is_not_installed_names_the_pip_command(name, monkeypatch
     monkeypatch.setattr("maasnb.backends.importlib.util.find_spec", lambda package: None)
     with pytest.raises(MissingPackageError, match=rf"%pip install 'maasnb\[{name}\]'"):
         build(LAYERS, backend=name)
+
+
+def texts_of(words):
+    return data(words, [0, 1] * (len(words) // 2), prep=[mb.tokens()], split=(1, 0, 0))
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_an_embedding_must_know_every_token_of_the_data(backend):
+    layers = [mb.Embed(5, 4), mb.LSTM(4), Dense(2)]
+    x, y = np.array([[0, 4, 1], [2, 3, 0]] * 4), [0, 1] * 4
+    known = data(x, y, split=(1, 0, 0))
+    net = build(layers, backend=backend, data=known)
+    more, below = data(x + 1, y, split=(1, 0, 0)), data(x - 1, y, split=(1, 0, 0))
+    with pytest.raises(ShapeError, match=r"tokens 0 to 5, but Embed\(5, 4\) .*Type: Embed\(6, 4\)"):
+        build(layers, backend=backend, data=more)
+    with pytest.raises(ShapeError, match=r"the token -1, but Embed\(5, 4\) numbers tokens from 0"):
+        mb.train(net, below, epochs=1)
+    with pytest.raises(ShapeError, match=r"tokens 0 to 5"):
+        mb.train(net, more, epochs=1)
+
+
+def test_an_embedding_must_know_the_whole_vocabulary_of_a_recipe():
+    with pytest.raises(ShapeError, match=r"Type: Embed\(6, 4\)"):
+        build([mb.Embed(5, 4), mb.LSTM(4), Dense(2)], data=texts_of(["good film", "bad day"] * 4))
+    spec = [mb.Inputs(a=[mb.Embed(2, 4), mb.LSTM(2)], b=[Dense(2)]), Dense(2)]
+    parts = {"a": np.array([[0, 1], [2, 0]]), "b": np.zeros((2, 1), np.float32)}
+    with pytest.raises(ShapeError, match=r"Type: Embed\(3, 4\)"):
+        build(spec, data=data(parts, [0, 1], split=(1, 0, 0)))
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_a_run_is_asked_about_tokens_that_it_knows(backend):
+    x, y = np.array([[0, 4, 1], [2, 3, 0]] * 4), [0, 1] * 4
+    known = data(x, y, split=(1, 0, 0))
+    net = build([mb.Embed(5, 4), mb.LSTM(4), Dense(2)], backend=backend, data=known)
+    run = mb.train(net, known, epochs=1)
+    for token in (5, -1, 1.5):
+        with pytest.raises(DataError, match=f"x holds the token {token}; expected whole .* 0 to 4"):
+            run.predict([[token, 0, 0]])
+    np.testing.assert_array_equal(run.predict(x.astype(float)), run.predict(x))
+
+
+def test_images_with_their_channels_first_are_told_where_they_belong():
+    images = data(np.zeros((2, 3, 8, 8), np.uint8), [0, 1], split=(1, 0, 0))
+    layers = [mb.Conv(4), mb.Flatten(), Dense(2)]
+    with pytest.raises(ShapeError, match=r"\(3, 8, 8\), which look like .*np.moveaxis\(x, 1, -1\)"):
+        build(layers, data=images)
+    build([Input((3, 8, 8)), *layers], data=images)
+    build([mb.Flatten(), Dense(2)], data=images)
+    build(layers, data=data(np.zeros((2, 8, 8, 3), np.uint8), [0, 1], split=(1, 0, 0)))

@@ -68,6 +68,13 @@ def test_temperature_0_takes_the_most_probable_and_of_equal_ones_the_first():
     assert found.tolist() == [0, 1, 0, 0]
 
 
+def test_a_tiny_temperature_is_as_good_as_none():
+    tiny = Sampling(temperature=5e-324)
+    with np.errstate(all="raise", under="ignore", divide="ignore"):
+        found = sharpened(np.array([0.1, 0.5, 0.0, 0.4]), tiny)
+    assert found.tolist() == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize("wrong", [[np.nan, 1], [-0.1, 1.1], [0, 0], [np.inf, 1]])
 def test_what_are_no_probabilities_is_refused(wrong):
     with pytest.raises(DataError, match="NaN or no probabilities"):

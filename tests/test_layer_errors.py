@@ -1,5 +1,7 @@
 """What a layer that does not fit says: the actual value, what was expected, what to type."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -189,3 +191,25 @@ def test_inputs_for_data_of_one_part_are_refused():
     data = mb.data(np.zeros((20, 3)), np.arange(20) % 2)
     with pytest.raises(ShapeError, match=r"Inputs names a, but the data has one of shape \(3,\)"):
         mb.build([Inputs(a=[Dense(3)])], data=data)
+
+
+def test_sizes_and_rates_of_numpy_are_taken_as_python_s_own():
+    layers = [
+        mb.Dense(np.int64(3)),
+        mb.Conv(np.int32(2), (np.int64(3), 3)),
+        mb.Dropout(np.float64(0.5)),
+        mb.Dropout(np.float32(0.5)),
+        mb.Embed(np.int64(9), 2),
+        mb.LSTM(np.uint8(4)),
+        mb.Transformer(np.int64(8), dropout=np.float32(0.5)),
+        mb.Input(tuple(np.array([2, 3]))),
+    ]
+    assert "np." not in " ".join(layer.source() for layer in layers)
+    assert json.dumps([layer.to_json() for layer in layers])
+    assert parse_layers("Dense(n)", {"n": np.int64(3)}) == (mb.Dense(3),)
+
+
+@pytest.mark.parametrize("value", [np.bool_(True), np.float64(3), 3.0, True, np.int64(0)])
+def test_what_is_no_size_stays_none(value):
+    with pytest.raises(OptionError, match="expected a whole number of at least 1"):
+        mb.Dense(value)

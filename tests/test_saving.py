@@ -90,6 +90,14 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     assert contents(tmp_path) == {"thesis.txt": b"three years"}
 
 
+@pytest.mark.parametrize("name", ["my model", "模型", "-x"])
+def test_a_folder_whose_name_a_model_cannot_have_takes_a_name_beside_it(tmp_path, name):
+    with pytest.raises(OptionError, match=f"'{name}' cannot be the model's.*name='my-model'"):
+        save(small_run(), tmp_path / name)
+    assert save(small_run(), tmp_path / name, name="digits").name == "digits"
+    assert load(tmp_path / name).name == "digits"
+
+
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="cannot be made"):
@@ -130,6 +138,14 @@ def test_examples_of_another_shape_or_kind_are_refused(tmp_path):
         saved.predict(np.zeros((2, 3)))
     with pytest.raises(DataError, match="NaN"):
         saved.predict(np.full((1, 64), np.nan))
+
+
+def test_a_single_column_may_have_no_axis_of_its_own(tmp_path):
+    values = maasnb.data(np.arange(40.0), np.arange(40.0), split=(1, 0, 0))
+    run = maasnb.train(maasnb.build([maasnb.Dense(1)], data=values), values, epochs=1)
+    saved = save(run, tmp_path / "line")
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(saved.predict(x), run.predict(x), rtol=1e-5)
 
 
 @pytest.mark.coverage("C10")
@@ -211,8 +227,16 @@ def test_buffers_and_random_streams_survive(tmp_path):
 
 
 def test_a_folder_without_a_saved_model_is_refused(tmp_path):
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(ArtifactError, match="holds no whole artifact"):
         load(tmp_path / "nothing")
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(
+        ArtifactError, match=r"no folder .*nothere'; expected one that mb.save wrote"
+    ):
+        load(tmp_path / "nothere")
 
 
 def test_a_damaged_folder_is_refused(tmp_path):

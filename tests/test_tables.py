@@ -13,6 +13,10 @@ def test_a_short_row_is_filled():
     assert aligned([("a", "b", "c"), ("d",)]) == "a  b  c\nd"
 
 
+def test_a_cell_with_ends_of_lines_stays_in_its_row():
+    assert aligned([("price\n(EUR)", "1"), ("a\u2028b", "2")]) == "price (EUR)  1\na b          2"
+
+
 def test_no_rows_are_no_text():
     assert aligned([]) == ""
 

@@ -393,6 +393,8 @@ def fitting(x: Any, tensor: Tensor, features: Sequence[str] = ()) -> Array:  # n
     if array.dtype.kind not in "biuf":
         message = f"x holds {array.dtype} values; expected numbers, {tensor.datatype}."
         raise DataError(message)
+    if array.ndim == 1 and len(array) > 1 and tensor.fits((len(array), 1)):
+        array = array[:, np.newaxis]  # a single column, as in the notebook
     if not tensor.fits(array.shape) and tensor.fits((1, *array.shape)):
         array = array[np.newaxis]
     if not tensor.fits(array.shape) or len(array) == 0:

@@ -34,6 +34,8 @@ LETTER = re.compile(r"\w")
 MOST_TERMS = 1 << 17
 LONGEST_TERM = 1 << 20
 LONGEST_PHRASE = 5
+MOST_BYTES = 4 << 30
+"""More than this is not made of the texts of one split."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Bag(Step):
     def inputs(self, x: Any) -> Any:  # noqa: ANN401 - texts or columns
         """Return a number for each term [n, terms], float32; in a table in the column's place."""
         texts = self._texts(x) if len(x) else []
+        _check_size(len(texts), len(self.vocabulary), self.kind)
         found = np.zeros((len(texts), len(self.vocabulary)), np.float32)
         known = self.places
         for row, text in enumerate(texts):
@@ -280,6 +283,16 @@ def spaceless_share(texts: Sequence[str]) -> float:
     letters = sum(len(LETTER.findall(text)) for text in texts)
     found = sum(len(re.findall(rf"(?=\w)[{SPACELESS}]", text)) for text in texts)
     return found / letters if letters else 0.0
+
+
+def _check_size(texts: int, terms: int, step: str) -> None:
+    if texts * terms * 4 > MOST_BYTES:
+        message = (
+            f"{texts:,} texts of {terms:,} terms need {texts * terms * 4 / 2**30:.1f} GiB of "
+            f"memory; expected at most {MOST_BYTES >> 30}. Take fewer terms, mb.{step}("
+            f"vocab={max(MOST_BYTES // 4 // texts, 1)}), or tokens: prep=[mb.tokens()]"
+        )
+        raise DataError(message)
 
 
 def _check_count(vocab: Any, step: str) -> None:  # noqa: ANN401 - whatever was given

@@ -1,20 +1,23 @@
 """What data must be like before anything is done with it, and the errors that say what is wrong."""
 
+import collections
 from collections.abc import Collection, Sequence
 from typing import Any, cast, get_args
 
 import numpy as np
 
+from maasnb.datasets.columns import is_missing
 from maasnb.datasets.multilabel import are_label_sets, as_label_matrix
 from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import Parts, count, mapped, named
 from maasnb.tasks import Kind
 
-__all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "is_parts"]
+__all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "check_names", "is_parts"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SHOWN = 8  # more would not be read
+_LARGEST_WHOLE = 2**53  # a float beyond it does not tell one whole number from the next
 
 
 def as_seed(seed: object) -> int:
@@ -53,6 +56,8 @@ def as_inputs(
             columns).
     """
     array = _as_array(x, "inputs")
+    if isinstance(x, np.ma.MaskedArray) and array.dtype.kind == "O":
+        array = np.ma.filled(x.astype(np.float64), np.nan)  # whole numbers with gaps
     if array.ndim == 0:
         message = f"The inputs are one {type(x).__name__}; expected an array [n, ...]."
         raise DataError(message)
@@ -66,6 +71,8 @@ def as_inputs(
         )
         raise DataError(message)
     columns = array.reshape(len(array), -1)
+    if features is not None:
+        check_names(features)
     if features is not None and len(features) != columns.shape[1]:
         message = (
             f"There are {len(features)} names of features, but each example has "
@@ -75,6 +82,19 @@ def as_inputs(
     if not (gaps and array.dtype.kind == "f" and not np.isinf(columns).any()):
         _check_finite(columns, features, way_out.format(keep=_finite_rows("x", array)))
     return columns if array.ndim == 1 else array
+
+
+def check_names(features: Sequence[str]) -> None:
+    """Pass if the columns' names are there once each.
+
+    Raises:
+        DataError: one is there twice.
+    """
+    counts = collections.Counter(map(str, features))
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        message = f"features= has {_some(twice)} more than once; expected each name once."
+        raise DataError(message)
 
 
 def as_parts(
@@ -142,7 +162,8 @@ def as_targets(
         y: classes [n], or [n, positions] for a class at each position of a sequence; values [n] or
             [n, outputs]; a dictionary or a tuple of arrays for a loss of the user's own.
         examples: how many inputs there are.
-        kind: what the targets are; None to tell from their type; sets are several labels.
+        kind: what the targets are; None to tell from their type; sets are several labels; targets
+            of one's own stay as they are.
         labels: the classes' names in order; None for those that occur.
 
     Returns:
@@ -157,6 +178,10 @@ def as_targets(
         parts = as_parts(y, what="y")
         _check_length(examples, count(parts), f"{count(parts)} targets")
         return parts, "own", ()
+    if kind == "own":
+        whole = as_parts({"y": y}, what="targets")["y"]
+        _check_length(examples, len(whole), f"{len(whole)} targets")
+        return whole, kind, ()
     if kind == "multilabel" or (kind is None and are_label_sets(y)):
         _check_length(examples, len(y), f"{len(y)} targets")
         matrix, names = as_label_matrix(y, labels)
@@ -187,10 +212,36 @@ def _check_length(examples: int, targets: int, has: str) -> None:
 
 def _as_array(values: Any, what: str) -> Array:  # noqa: ANN401 - any array-like
     try:
+        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            return _with_gaps_shown(values)
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list, a tensor with gradients
         message = f"The {what} cannot be made an array: {str(error).rstrip('.')}."
+        shapes = _shapes(values)
+        if len(shapes) > 1:
+            shown = ", ".join(map(str, shapes[:3])) + (" ..." if len(shapes) > 3 else "")
+            message = (
+                f"The {what} have different shapes, {shown}; expected one. Cut or pad each to the "
+                "same size before, then: np.stack(list)"
+            )
         raise DataError(message) from error
+
+
+def _with_gaps_shown(values: Any) -> Array:  # noqa: ANN401 - a masked array
+    """Return an array with NaN, or None where it cannot be, in the place of masked values."""
+    if values.dtype.kind == "f":
+        return values.filled(np.nan)
+    found = values.data.astype(object)
+    found[np.ma.getmaskarray(values)] = None
+    return found
+
+
+def _shapes(values: Any) -> list[tuple[int, ...]]:  # noqa: ANN401 - any array-like
+    """Return the different shapes of a list's parts, in order; none where a part has none."""
+    try:
+        return list(dict.fromkeys(np.shape(each) for each in values))
+    except (ValueError, TypeError, RuntimeError):
+        return []
 
 
 def _check_finite(columns: Array, features: Sequence[str] | None, way_out: str) -> None:
@@ -224,12 +275,14 @@ def _finite_rows(name: str, array: Array) -> str:
 def _without_gaps(array: Array) -> Array:
     """Return targets of Python objects in the type that they have in common, if none is missing."""
     values = cast("list[Any]", array.tolist())
-    missing = sum(value is None or value != value for value in values)
+    missing = sum(map(is_missing, values))
     if missing:
+        keep = "[value is not None and value == value for value in y]"
+        if any(type(value).__name__ == "NAType" for value in values):  # which equals nothing
+            keep = "y.notna().to_numpy()"
         message = (
             f"{missing} of {len(values)} targets are missing (None or NaN). Leave those rows out: "
-            "keep = [value is not None and value == value for value in y]; "
-            "mb.data(x[keep], y[keep])"
+            f"keep = {keep}; mb.data(x[keep], y[keep])"
         )
         raise DataError(message)
     return _as_array(values, "targets")
@@ -262,8 +315,14 @@ def _as_classes(array: Array, labels: Sequence[str] | None) -> tuple[Array, tupl
             'any number of labels: kind="multilabel"'
         )
         raise DataError(message)
+    if flat.dtype.kind in "cmM":
+        message = (
+            f"The targets have dtype {array.dtype}; expected classes (whole numbers, texts or "
+            "booleans) or values. Make numbers or texts of them first, as in: y = y.astype(str)"
+        )
+        raise DataError(message)
     if flat.dtype.kind == "f":
-        if not np.all(np.isfinite(flat) & (flat == np.floor(flat))):
+        if not np.all((np.abs(flat) < _LARGEST_WHOLE) & (flat == np.floor(flat))):
             message = (
                 "The targets are classes, but some are no whole numbers. "
                 'Type: kind="regression", if they are values.'
@@ -290,6 +349,12 @@ def _is_one_hot(array: Array) -> bool:
 
 def _as_tokens(array: Array) -> tuple[Array, tuple[str, ...]]:
     """Return the classes of sequences, whose numbers mean what they mean in the inputs."""
+    if array.dtype.kind in "US":
+        message = (
+            f"The targets are texts of shape {array.shape}; expected one an example. If each "
+            'example has several labels, type: kind="multilabel"'
+        )
+        raise DataError(message)
     if array.dtype.kind not in "biu" or array.min() < 0:
         message = (
             f"The targets have shape {array.shape} and dtype {array.dtype}; a class at each "

@@ -170,9 +170,10 @@ def as_column(values: Any, name: str) -> Array:  # noqa: ANN401 - an array of an
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.kind in "Mm":
+        what, part = ("dates", "year") if array.dtype.kind == "M" else ("times", "total_seconds()")
         message = (
-            f"The column {name!r} holds dates ({array.dtype}); expected numbers or texts. Make "
-            f"numbers of them, as in: table[{name!r}] = table[{name!r}].dt.year"
+            f"The column {name!r} holds {what} ({array.dtype}); expected numbers or texts. Make "
+            f"numbers of them, as in: table[{name!r}] = table[{name!r}].dt.{part}"
         )
         raise DataError(message)
     return _of_objects(array.astype(object).tolist(), name)
@@ -194,7 +195,7 @@ def _of_objects(values: list[Any], name: str) -> Array:
         whole = len(present) == len(values) and all(
             isinstance(value, bool | np.bool_ | int | np.integer) for value in present
         )
-        if whole and values:
+        if whole and values and max(abs(int(value)) for value in values) < 2**63:
             return np.array([int(value) for value in values])
         return np.array([math.nan if is_missing(v) else float(v) for v in values], dtype=np.float64)
     column = np.empty(len(values), dtype=object)

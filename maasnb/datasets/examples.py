@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from maasnb.datasets.checks import as_inputs, as_parts, is_parts
-from maasnb.datasets.columns import as_column, is_missing, rows_of, some
+from maasnb.datasets.checks import as_inputs, as_parts, check_names, is_parts
+from maasnb.datasets.columns import NUMBER, as_column, is_missing, rows_of, some
 from maasnb.datasets.frames import is_csv, read_csv, table_of
 from maasnb.datasets.recipes import (
     Bag,
@@ -139,22 +139,34 @@ def _without_targets(
             f"Type: mb.data({example}, {names[-1]!r})"
         )
         raise DataError(message)
+    y = str(y) if isinstance(y, int) and str(y) in columns else y  # a table may number its columns
     if isinstance(y, str):
         if y not in columns:
             message = (
                 f"The table has no column {y!r:.80}; expected one of {some(names)} for the targets."
             )
             raise DataError(message)
-        targets = columns.pop(y)
-        missing = np.array([is_missing(each) or each == "" for each in targets.tolist()])
-        if targets.dtype.kind == "O" or missing.any():
-            targets = targets.astype(object)
-            targets[missing] = None
-        y = targets
+        y = _with_gaps(columns.pop(y))
     if not columns:
         message = "The table has no column beside the targets; expected some to learn from."
         raise DataError(message)
     return columns, y
+
+
+def _with_gaps(targets: Array) -> Array:
+    """Return a column of targets with None where one is missing.
+
+    Only a float can be missing, so whole numbers with gaps come as floats; they stay classes.
+    """
+    missing = np.array([is_missing(each) or each == "" for each in targets.tolist()], dtype=bool)
+    if targets.dtype.kind == "O" or missing.any():
+        there = targets[~missing]
+        floats = targets.dtype.kind == "f"
+        whole = floats and bool((np.abs(there) < 2**53).all() and (there == np.floor(there)).all())
+        targets = targets.astype(object)
+        targets[~missing] = there.astype(np.int64).tolist() if whole else there.tolist()
+        targets[missing] = None
+    return targets
 
 
 def _cleaned(given: Examples) -> Examples:
@@ -187,6 +199,7 @@ def _of_table(given: Examples, *, default: bool) -> Examples:
         if only.dtype.kind == "O" and (reads or (default and _is_prose(only))):
             return _of_texts(dataclasses.replace(given, x=only), name, default=default)
     features = tuple(map(str, given.features or columns))
+    check_names(features)
     if len(features) != len(columns):
         message = (
             f"There are {len(features)} names of features, but the table has {len(columns)} "
@@ -200,6 +213,7 @@ def _of_table(given: Examples, *, default: bool) -> Examples:
             column.dtype.kind == "f" and np.isnan(column).any() for column in columns.values()
         )
         steps = (*(impute() for _ in range(gaps)), standardize(), one_hot())
+        given = dataclasses.replace(given, notes=(*given.notes, *_written_numbers(columns, texts)))
     if texts or any(map(_needs_table, steps)):
         steps = (Table(features, texts), *steps)
     _check_no_order(steps)
@@ -211,6 +225,22 @@ def _of_table(given: Examples, *, default: bool) -> Examples:
         matrix = as_inputs(matrix, names, "table = table.dropna()", gaps=fills)
     x = rows_of(columns) if texts else matrix
     return dataclasses.replace(given, x=x, features=features, steps=steps)
+
+
+def _written_numbers(columns: Mapping[str, Array], texts: Sequence[str]) -> tuple[str, ...]:
+    """Return a note on columns of numbers that are written as texts, for there may be many."""
+    found = [
+        name
+        for name in texts
+        if (there := [text for text in columns[name].tolist() if text.strip()])
+        and all(map(NUMBER.match, there))
+    ]
+    if not found:
+        return ()
+    return (
+        f"numbers written as texts count as categories: {some(found)}; if they are numbers type: "
+        f"table[{found[0]!r:.80}] = table[{found[0]!r:.80}].astype(float)",
+    )
 
 
 def _is_prose(column: Array) -> bool:

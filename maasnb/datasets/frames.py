@@ -7,6 +7,7 @@ tables for theirs, and anything else that streams Arrow data is handed to pyarro
 import csv
 import importlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -22,6 +23,8 @@ __all__ = ["arranged", "is_csv", "is_table", "read_csv", "table_of"]
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"})
 """The texts that stand for no value in a CSV file."""
 DELIMITERS = ",;\t|"
+COMMA = re.compile(r"(\s*[+-]?\d+),(\d+\s*)\Z", flags=re.ASCII)
+"""A number with a decimal comma, as in files whose separator is another sign."""
 MOSTLY = 0.9
 """A column with a greater share of numbers than this holds numbers, and other texts are slips."""
 LARGEST_CELL = 1 << 24
@@ -143,6 +146,7 @@ def read_csv(path: str | Path) -> dict[str, Array]:
     """Return the columns of a CSV file by name, which its first line has.
 
     A column whose values are numbers holds numbers, with NaN for a missing value; any other texts.
+    Where the separator is no comma, numbers may have a decimal comma.
 
     Raises:
         DataError: the file is not there or cannot be read; says the line and the column.
@@ -153,7 +157,10 @@ def read_csv(path: str | Path) -> dict[str, Array]:
     except OSError as error:
         message = f"The file {str(path)!r} cannot be read ({error.strerror or error})."
         raise DataError(message) from error
-    lines = list(_lines(_decoded(content, name), name))
+    text = _decoded(content, name)
+    first = text.split("\n", 1)[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    lines = list(_lines(text, name, delimiter))
     if len(lines) < 2:
         message = (
             f"{name} has {len(lines)} lines with values; expected a line of the columns' names, "
@@ -175,7 +182,12 @@ def read_csv(path: str | Path) -> dict[str, Array]:
             raise DataError(message)
     numbers = [line for line, _ in rows]
     return {
-        each: _column([row[place] for _, row in rows], numbers, f"{name}, column {each!r}")
+        each: _column(
+            [row[place] for _, row in rows],
+            numbers,
+            f"{name}, column {each!r}",
+            comma=delimiter != ",",
+        )
         for place, each in enumerate(names)
     }
 
@@ -202,12 +214,13 @@ def _decoded(content: bytes, name: str) -> str:
     return text
 
 
-def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def _lines(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the values of each line that is not empty."""
-    first = text.split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=first.count)
     before = csv.field_size_limit(LARGEST_CELL)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    # Not splitlines(), to which more ends a line than to a file of texts, as U+2028.
+    plain = text if "\n" in text else text.replace("\r", "\n")
+    rows = plain.removesuffix("\n").split("\n")
+    reader = csv.reader((row + "\n" for row in rows), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             if row:
@@ -219,8 +232,9 @@ def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(before)
 
 
-def _column(values: list[str], lines: list[int], where: str) -> Array:
+def _column(given: list[str], lines: list[int], where: str, *, comma: bool) -> Array:
     """Return the values of a column as numbers if they are, else as texts."""
+    values = [COMMA.sub(r"\1.\2", each) for each in given] if comma else given
     present = [value for value in values if value.strip() not in MISSING]
     numbers = sum(NUMBER.match(value) is not None for value in present)
     if present and numbers < len(present):
@@ -231,13 +245,13 @@ def _column(values: list[str], lines: list[int], where: str) -> Array:
                 if value.strip() not in MISSING and not NUMBER.match(value)
             )
             message = (
-                f"{where}, line {lines[place]}: {values[place]!r:.40} is no number, as the other "
+                f"{where}, line {lines[place]}: {given[place]!r:.40} is no number, as the other "
                 f"{numbers} values are. Mend the file; or if the column is text, read it so: "
                 "mb.data(pandas.read_csv(path, dtype=str), 'column')"
             )
             raise DataError(message)
         texts = np.empty(len(values), dtype=object)
-        texts[:] = ["" if value.strip() in MISSING else value for value in values]
+        texts[:] = ["" if value.strip() in MISSING else value for value in given]
         return texts
     found = np.array([math.nan if v.strip() in MISSING else float(v) for v in values])
     whole = present and all(value.strip().lstrip("+-").isdigit() for value in present)
@@ -277,7 +291,11 @@ def arranged(x: Any, features: tuple[str, ...], *, texts: bool) -> Any:  # noqa:
         raise ShapeError(message)
     taken = {name: columns[name] for name in features}
     if texts:
-        return rows_of(taken)
+        rows = rows_of(taken)
+        if not len(rows):
+            message = "x has no rows; expected at least one example."
+            raise ShapeError(message)
+        return rows
     wrong = [name for name, column in taken.items() if column.dtype.kind == "O"]
     if wrong:
         message = f"{some(wrong)}: texts; expected numbers, as the model was trained on."

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from maasnb.datasets.columns import Columns
 from maasnb.datasets.steps import Array, Step
 from maasnb.errors import DataError, OptionError, missing_package
 
@@ -57,6 +58,7 @@ class ScalePixels(Step):
 
     def fit(self, x: Array, y: Array) -> "ScalePixels":  # noqa: ARG002 - the steps' common form
         """Learn the range from the pixels' type, or from the training split."""
+        _check_pixels(x)
         if x.dtype in (np.uint8, np.uint16):
             return ScalePixels((float(np.iinfo(x.dtype).max),))
         if x.min() < 0:
@@ -69,6 +71,7 @@ class ScalePixels(Step):
 
     def inputs(self, x: Array) -> Array:
         """Divide by the brightest value, in float32."""
+        _check_pixels(x)
         return np.asarray(x, np.float32) / np.float32(self.brightest[0])
 
     @classmethod
@@ -84,6 +87,15 @@ class ScalePixels(Step):
             message = f"expected one positive number, got {step.brightest}"
             raise ValueError(message)
         return step
+
+
+def _check_pixels(x: object) -> None:
+    if isinstance(x, Columns):
+        message = (
+            "scale_pixels() is for images, but the inputs are a table with named columns. "
+            "Type: prep=[mb.minmax(), mb.one_hot()]"
+        )
+        raise OptionError(message)
 
 
 def scale_pixels() -> Step:

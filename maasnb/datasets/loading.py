@@ -71,8 +71,8 @@ def data(
             none for other numbers.
         labels: the classes' names in order; by default the classes that occur.
         features: the columns' names; by default their numbers.
-        kind: classification, multilabel or regression; by default floats are regression, sets
-            are labels, all else classes.
+        kind: classification, multilabel, regression, or own for numbers that a loss of your own
+            gets as they are; by default floats are regression, sets are labels, all else classes.
         seed: fixes the split.
         name: what to call arrays.
         validation: for a stream, what the model is watched by: (x, y) or a stream that ends.
@@ -118,10 +118,19 @@ def _made(
     """Return data of what was given: a text, a stream, a table or arrays."""
     if isinstance(given.x, str) and not is_csv(given.x):
         return _data_of_text(given, split, seed, name or "text")
+    if callable(getattr(given.x, "toarray", None)):
+        message = (
+            f"The inputs are a sparse {type(given.x).__name__}; expected an array that has all of "
+            "its numbers. Type: mb.data(x.toarray(), y)"
+        )
+        raise DataError(message)
     if is_stream(given.x) and not is_table(given.x):
         if given.y is not None or given.prep:
             what = "prep=" if given.y is None else "y="
-            message = f"{what} is for arrays; a stream gives prepared pairs. Type: yield x, y"
+            message = (
+                f"{what} is for arrays; a stream gives prepared pairs. Type: yield x, y; or "
+                "mb.data(list(x), y), if it gives one example after the other"
+            )
             raise OptionError(message)
         return data_of_stream(
             given.x,

@@ -199,7 +199,10 @@ def _check_order(steps: Sequence[Step]) -> None:
 
 
 def _plain(part: Array) -> Array:
-    whole = part.dtype.kind in "iu" and (not part.size or np.abs(part).max() < 2**31)
+    # Not abs(): there is no positive number for the smallest of a signed type.
+    whole = part.dtype.kind in "iu" and (
+        not part.size or (part.min() >= -(2**31) and part.max() < 2**31)
+    )
     return np.ascontiguousarray(part, dtype=np.int32 if whole else np.float32)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from maasnb.datasets.compression import best_compression, checked_compression
-from maasnb.datasets.shards import FIRST_ROWS, Array, ShardWriter, pieces
+from maasnb.datasets.shards import FIRST_ROWS, Array, ShardWriter, pieces, size_of
 from maasnb.errors import OptionError
 
 __all__ = ["write_shards"]
@@ -80,6 +80,6 @@ def _added(counts: Array | None, more: Array) -> Array:
 
 
 def _add(writer: ShardWriter, name: str, split: Any, order: Array) -> None:  # noqa: ANN401 - a `Split`
-    row_bytes = split.x[:1].nbytes + split.y[:1].nbytes
+    row_bytes = (size_of(split.x) + size_of(split.y)) // len(split)
     for rows in pieces(order, row_bytes):
         writer.add(name, split.x[rows], split.y[rows])

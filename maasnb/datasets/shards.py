@@ -39,6 +39,7 @@ __all__ = [
     "pieces",
     "read_index",
     "read_shard",
+    "size_of",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -123,7 +124,7 @@ class ShardWriter:
     def add(self, split: str, x: Array, y: Array) -> None:
         """Take examples of a split; full shards are written at once."""
         self._waiting[split].append((x, y))
-        self._bytes[split] += _size_of(x) + _size_of(y)
+        self._bytes[split] += size_of(x) + size_of(y)
         if self._bytes[split] >= SHARD_BYTES:
             self._write(split)
 
@@ -268,6 +269,9 @@ def _array(name: str, tensors: Mapping[str, Array]) -> Array:
     if name in tensors:
         return tensors[name]
     content, ends = tensors[f"{name} bytes"].tobytes(), tensors[f"{name} ends"]
+    if ends.dtype != np.int64 or ends.ndim != 1:
+        message = "the ends of its texts are no places"
+        raise ValueError(message)
     starts = np.concatenate([[0], ends[:-1]])
     if (starts > ends).any() or (len(ends) and ends[-1] != len(content)):
         message = "its texts do not end where it says"
@@ -278,7 +282,8 @@ def _array(name: str, tensors: Mapping[str, Array]) -> Array:
     return found
 
 
-def _size_of(array: Array) -> int:
+def size_of(array: Array) -> int:
+    """Return about how many bytes an array takes in a shard."""
     if array.dtype.kind == "O":
         return sum(len(str(each)) + 8 for each in array.tolist())
     return array.nbytes

@@ -219,7 +219,9 @@ class Data:
     def __str__(self) -> str:
         """Return a table of what the data is."""
         shown = translated_rows(self.table())
-        rows = "\n".join(f"  {filled(what, 9)} {value}" for what, value in shown)
+        # Labels and columns may have ends of lines in their names.
+        flat = [(what, " ".join(value.splitlines())) for what, value in shown]
+        rows = "\n".join(f"  {filled(what, 9)} {value}" for what, value in flat)
         return f"{translated(f'Data {self.name!r}: {self.kind}')}\n{rows}"
 
     __repr__ = __str__

@@ -53,7 +53,7 @@ def is_stream(x: object) -> bool:
 
     A list or a tuple of pairs, as a small set of batches, is none: it may be rows.
     """
-    if isinstance(x, str | bytes | Mapping | list | tuple | np.ndarray):
+    if isinstance(x, str | bytes | Mapping | list | tuple | range | np.ndarray):
         return False
     array_like = getattr(x, "__array__", None) is not None
     is_source = callable(x) or isinstance(x, Iterable | _Table)

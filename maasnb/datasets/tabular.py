@@ -175,7 +175,8 @@ class Clean(Step):
             seen.add(row)
             kept.append(place)
         words = " and ".join(
-            f"{count} row{'s' * (count > 1)} {why}" for why, count in sorted(counts.items())
+            f"{count} row{'s' * (count > 1)} {why.replace('were', 'was') if count == 1 else why}"
+            for why, count in sorted(counts.items())
         )
         return np.array(kept, dtype=np.int64), f"{words} left out" if words else "no row left out"
 

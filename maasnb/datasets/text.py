@@ -118,7 +118,15 @@ class Chars(TextStep):
 
     def learn(self, text: str) -> "Chars":
         """Return the step with the characters of a text."""
-        return Chars(self.length, (UNKNOWN, *sorted(set(text) - {UNKNOWN})))
+        known = sorted(set(text) - {UNKNOWN})
+        if not known:
+            message = (
+                f"The training text has no character beside {UNKNOWN!r}, which stands for what "
+                "could not be read; it was read in a wrong encoding. Type: "
+                'open(path, encoding="utf-8").read()'
+            )
+            raise DataError(message)
+        return Chars(self.length, (UNKNOWN, *known))
 
     def encode(self, text: str) -> Array:
         """Return the number of each character [n], int64; 0 for one that is not known."""
@@ -161,7 +169,7 @@ def as_texts(x: Any) -> list[str]:  # noqa: ANN401 - whatever was given
     wrong = [each for each in texts if not isinstance(each, str)][:1]
     if wrong or not texts or np.ndim(x) > 1:
         found = f"{wrong[0]!r:.60}" if wrong else f"an array of shape {np.shape(x)}"
-        message = f"x holds {found}; expected texts [n], because the model was trained on text."
+        message = f"x holds {found}; expected texts [n], with an empty text where one is missing."
         raise DataError(message)
     return [str(each) for each in texts]
 

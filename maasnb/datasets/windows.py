@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from maasnb.datasets.checks import as_inputs
+from maasnb.datasets.columns import some
+from maasnb.datasets.frames import table_of
 from maasnb.datasets.loading import in_order, split_sizes
 from maasnb.datasets.recipes import Recipe, Step, fit_recipe, standardize, standardize_target
 from maasnb.datasets.splits import Data, feature_names, split_data
@@ -22,6 +24,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 WindowKind = Literal["regression", "classification"]
 
+_SHOWN = 8
 MOST_NUMBERS = 1 << 29
 """Windows overlap: more numbers than these are not put into memory."""
 
@@ -46,7 +49,8 @@ def windows(
     split before, whose values are known when the forecast is made.
 
     Args:
-        series: values in the order of time, [n] or [n, columns]; or tokens, whole numbers [n].
+        series: values in the order of time, [n] or [n, columns]; a table of pandas, polars or
+            Arrow; or tokens, whole numbers [n].
         length: how many values, one behind the other, a forecast is made from.
         horizon: how many values are forecast.
         target: the column that is forecast, by number or name; by default all.
@@ -55,7 +59,7 @@ def windows(
         split: the parts of the time for train, validation and test; they add up to 1.
         prep: the steps of the recipe; by default inputs and targets are standardised.
         labels: the tokens' texts in order; by default their numbers.
-        features: the columns' names; by default their numbers.
+        features: the columns' names; by default a table's own, or their numbers.
         name: what to call it.
 
     Returns:
@@ -68,10 +72,7 @@ def windows(
         OptionError: the length, the horizon, the split or another option cannot be used.
         UnknownNameError: there is no such column, or no such kind.
     """
-    for what, number in (("length", length), ("horizon", horizon)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            message = f"{what}={number!r} cannot be used; expected a whole number of at least 1."
-            raise OptionError(message)
+    length, horizon = _as_count("length", length), _as_count("horizon", horizon)
     if kind not in get_args(WindowKind):
         raise unknown_name("kind of windows", str(kind), get_args(WindowKind))
     if kind == "classification":
@@ -84,11 +85,34 @@ def windows(
     if labels is not None:
         message = 'labels= is for windows of tokens. Type: kind="classification", or leave it out'
         raise OptionError(message)
+    series, features = _columns(series, features)
     steps = (standardize(), standardize_target()) if prep is None else tuple(prep)
     return _of_values(
         series, (length, horizon), target=target, split=split, steps=steps, features=features,
         name=name,
     )  # fmt: skip
+
+
+def _as_count(what: str, number: Any) -> int:  # noqa: ANN401 - whatever was given
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+        message = f"{what}={number!r} cannot be used; expected a whole number of at least 1."
+        raise OptionError(message)
+    return int(number)
+
+
+def _columns(series: Any, features: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:  # noqa: ANN401 - any array-like
+    """Return a table's numbers [n, columns] and their names; anything else as it is."""
+    table = table_of(series)
+    if not table:
+        return series, features
+    texts = tuple(name for name, column in table.items() if column.dtype.kind == "O")
+    if texts:
+        message = (
+            f"{some(texts)}: texts; expected columns of numbers. Leave them out: "
+            f"mb.windows(table.drop(columns={list(texts[:_SHOWN])!r}))"
+        )
+        raise DataError(message)
+    return np.column_stack(list(table.values())), features or tuple(table)
 
 
 def _of_values(

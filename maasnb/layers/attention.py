@@ -7,10 +7,10 @@ from maasnb.errors import OptionError, ShapeError
 from maasnb.layers.layer import (
     Layer,
     Shape,
+    as_rate,
     check_flag,
-    check_rate,
-    check_size,
     check_word,
+    keep_sizes,
     sequence_of,
 )
 
@@ -34,7 +34,7 @@ class Attention(Layer):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        check_size("Attention", "heads", self.heads)
+        keep_sizes(self, "heads")
         check_flag("Attention", "causal", self.causal)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -84,12 +84,9 @@ class Transformer(Layer):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        for field in ("width", "heads", "layers"):
-            check_size("Transformer", field, getattr(self, field))
-        if self.hidden is not None:
-            check_size("Transformer", "hidden", self.hidden)
+        keep_sizes(self, "width", "heads", "layers", *(["hidden"] * (self.hidden is not None)))
         check_flag("Transformer", "causal", self.causal)
-        check_rate("Transformer", "dropout", self.dropout)
+        object.__setattr__(self, "dropout", as_rate("Transformer", "dropout", self.dropout))
         check_word("Transformer", "positions", self.positions, ("learned", "sinusoidal", None))
         if self.width % self.heads:
             message = (

@@ -11,11 +11,11 @@ from maasnb.errors import ShapeError
 from maasnb.layers.layer import (
     Layer,
     Shape,
+    as_sizes,
     check_activation,
     check_flag,
-    check_size,
-    check_sizes,
     check_word,
+    keep_sizes,
 )
 
 __all__ = ["Conv", "GlobalPool", "Pool", "along_axes"]
@@ -46,9 +46,9 @@ class Conv(Layer):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        check_size("Conv", "filters", self.filters)
+        keep_sizes(self, "filters")
         for field in ("kernel", "stride"):
-            object.__setattr__(self, field, check_sizes("Conv", field, getattr(self, field)))
+            object.__setattr__(self, field, as_sizes("Conv", field, getattr(self, field)))
         if self.activation is not None:
             check_activation(self.activation)
         check_word("Conv", "padding", self.padding, ("same", "valid"))
@@ -90,10 +90,10 @@ class Pool(Layer):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        object.__setattr__(self, "size", check_sizes("Pool", "size", self.size))
+        object.__setattr__(self, "size", as_sizes("Pool", "size", self.size))
         check_word("Pool", "how", self.how, ("max", "mean"))
         if self.stride is not None:
-            object.__setattr__(self, "stride", check_sizes("Pool", "stride", self.stride))
+            object.__setattr__(self, "stride", as_sizes("Pool", "stride", self.stride))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the number of windows along each axis, then the channels."""

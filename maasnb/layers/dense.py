@@ -6,10 +6,11 @@ from typing import ClassVar
 from maasnb.layers.layer import (
     Layer,
     Shape,
+    as_rate,
+    as_size,
     check_activation,
     check_flag,
-    check_rate,
-    check_size,
+    keep_sizes,
 )
 
 __all__ = ["Activation", "Dense", "Dropout", "Input"]
@@ -26,9 +27,8 @@ class Input(Layer):
     def __post_init__(self) -> None:
         """Check the shape and store it as a tuple."""
         shape = tuple(self.shape) if isinstance(self.shape, (tuple, list)) else (self.shape,)
-        for size in shape:
-            check_size("Input", "shape", size)
-        object.__setattr__(self, "shape", shape)
+        sizes = tuple(as_size("Input", "shape", size) for size in shape)
+        object.__setattr__(self, "shape", sizes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        check_size("Dense", "units", self.units)
+        keep_sizes(self, "units")
         check_flag("Dense", "bias", self.bias)
         if self.activation is not None:
             check_activation(self.activation)
@@ -78,7 +78,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         """Check the rate."""
-        check_rate("Dropout", "rate", self.rate)
+        object.__setattr__(self, "rate", as_rate("Dropout", "rate", self.rate))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

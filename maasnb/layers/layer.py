@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,12 +12,13 @@ __all__ = [
     "ACTIVATIONS",
     "Layer",
     "Shape",
+    "as_rate",
+    "as_size",
+    "as_sizes",
     "check_activation",
     "check_flag",
-    "check_rate",
-    "check_size",
-    "check_sizes",
     "check_word",
+    "keep_sizes",
     "sequence_of",
 ]
 
@@ -102,30 +104,38 @@ class Layer:
         return f"{prefix}{type(self).__name__}({', '.join(arguments)})"
 
 
-def check_size(layer: str, field: str, value: object) -> None:
-    """Refuse what is no whole number of at least 1.
+def as_size(layer: str, field: str, value: object) -> int:
+    """Return a whole number of at least 1, NumPy's (`y.max() + 1`) as Python's own.
 
     Raises:
-        OptionError: names the layer and the field.
+        OptionError: it is none; names the layer and the field.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         message = f"{layer} got {field}={value!r}; expected a whole number of at least 1."
         raise OptionError(message)
+    return int(value)
 
 
-def check_sizes(layer: str, field: str, value: object) -> int | tuple[int, ...]:
+def as_sizes(layer: str, field: str, value: object) -> int | tuple[int, ...]:
     """Return one size, or one for each of one or two axes, as a tuple.
 
     Raises:
         OptionError: it is neither.
     """
     if isinstance(value, tuple | list) and len(value) in (1, 2):
-        for size in value:
-            check_size(layer, field, size)
-        return tuple(value)
-    check_size(layer, field, value)
-    assert isinstance(value, int)
-    return value
+        return tuple(as_size(layer, field, size) for size in value)
+    return as_size(layer, field, value)
+
+
+def keep_sizes(layer: Layer, *fields: str) -> None:
+    """Check and keep fields of a layer that are whole numbers of at least 1.
+
+    Raises:
+        OptionError: one is none; names the layer and the field.
+    """
+    for field in fields:
+        size = as_size(type(layer).__name__, field, getattr(layer, field))
+        object.__setattr__(layer, field, size)
 
 
 def check_activation(name: object) -> None:
@@ -138,19 +148,21 @@ def check_activation(name: object) -> None:
         raise unknown_name("activation", str(name), ACTIVATIONS)
 
 
-def check_rate(layer: str, field: str, value: object) -> None:
-    """Refuse what is no share of 1 that leaves something.
+def as_rate(layer: str, field: str, value: object) -> float:
+    """Return a share of 1 that leaves something, NumPy's as Python's own.
 
     Raises:
-        OptionError: names the layer, the field and what to type.
+        OptionError: it is none; names the layer, the field and what to type.
     """
     example = f"Type: {layer}(0.3)" if layer == "Dropout" else f"Type: {field}=0.1"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         message = f"{layer} got {field}={value!r}; expected a number. {example}"
         raise OptionError(message)
-    if not 0 <= value < 1:
+    rate = int(value) if isinstance(value, int) else float(value)
+    if not 0 <= rate < 1:
         message = f"{layer} got {field}={value!r}; expected 0 <= {field} < 1. {example}"
         raise OptionError(message)
+    return rate
 
 
 def check_flag(layer: str, field: str, value: object) -> None:

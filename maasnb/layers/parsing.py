@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from maasnb.layers.spec import LAYERS
 
 __all__ = ["parse_layers"]
 
-_LITERALS = (str, int, float, bool, type(None))
+_LITERALS = (str, numbers.Real, bool, type(None))
 
 
 def parse_layers(text: str, names: Mapping[str, Any] | None = None) -> tuple[Layer, ...]:

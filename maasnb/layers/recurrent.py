@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from maasnb.errors import OptionError
-from maasnb.layers.layer import Layer, Shape, check_flag, check_size, sequence_of
+from maasnb.layers.layer import Layer, Shape, check_flag, keep_sizes, sequence_of
 
 __all__ = ["GRU", "LSTM", "RNN", "Embed", "Recurrent"]
 
@@ -28,8 +28,7 @@ class Embed(Layer):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        check_size("Embed", "tokens", self.tokens)
-        check_size("Embed", "width", self.width)
+        keep_sizes(self, "tokens", "width")
         check_flag("Embed", "padding", self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -63,8 +62,7 @@ class Recurrent(Layer):
     def __post_init__(self) -> None:
         """Check the fields."""
         name = type(self).__name__
-        check_size(name, "units", self.units)
-        check_size(name, "layers", self.layers)
+        keep_sizes(self, "units", "layers")
         check_flag(name, "sequences", self.sequences)
         check_flag(name, "bidirectional", self.bidirectional)
         if self.layers > 64:

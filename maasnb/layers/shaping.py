@@ -5,7 +5,7 @@ import math
 from typing import ClassVar
 
 from maasnb.errors import ShapeError
-from maasnb.layers.layer import Layer, Shape, check_size
+from maasnb.layers.layer import Layer, Shape, as_size
 
 __all__ = ["Flatten", "Reshape"]
 
@@ -41,9 +41,8 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         """Check the shape and store it as a tuple."""
         shape = tuple(self.shape) if isinstance(self.shape, (tuple, list)) else (self.shape,)
-        for size in shape:
-            check_size("Reshape", "shape", size)
-        object.__setattr__(self, "shape", shape)
+        sizes = tuple(as_size("Reshape", "shape", size) for size in shape)
+        object.__setattr__(self, "shape", sizes)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the new shape.

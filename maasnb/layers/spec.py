@@ -48,6 +48,7 @@ LAYERS: dict[str, type[Layer]] = {
 """Name -> class, in the order of the documentation."""
 
 _BY_KIND = {each.kind: each for each in LAYERS.values()}
+_CHANNELS = (1, 3, 4)  # grey, colours, colours and opacity
 _DEEPEST = 32  # composite layers within each other; a spec may come from a file
 
 InputShape = Shape | tuple[tuple[str, Shape], ...]
@@ -208,6 +209,8 @@ def make_spec(
     else:
         given = items.pop(0) if isinstance(items[0], Input) else None
         shape = _one_shape(given, input_shape)
+        if given is None:
+            _check_channels(items, shape)
         spec = Spec(input=shape, layers=_with_channels(tuple(items), shape))
     spec.shapes()  # refuses what does not fit
     return spec
@@ -240,6 +243,31 @@ def _one_shape(given: Layer | None, known: Shape | Mapping[str, Shape] | None) -
         )
         raise ShapeError(message)
     return given.shape
+
+
+def _check_channels(layers: Sequence[Layer], shape: Shape) -> None:
+    """Refuse images of the data that have their channels first, as torch's own data sets have.
+
+    Raises:
+        ShapeError: they are; an `Input` says that they are not.
+    """
+    first = next((layer for layer in layers if not layer.keeps_raw), None)
+    sides = min(shape[1:], default=0)
+    if (
+        len(shape) == 3
+        and first is not None
+        and _looks_at_images(first)
+        and shape[0] in _CHANNELS
+        and shape[2] not in _CHANNELS
+        and sides > max(_CHANNELS)
+        and not any(isinstance(layer, Reshape) for layer in layers[: layers.index(first)])
+    ):
+        message = (
+            f"The data has examples of shape {shape}, which look like images with the channels "
+            "first; layers take them last, in every backend. Type: x = np.moveaxis(x, 1, -1); or "
+            f"Input({shape}) as the first layer, if they are none"
+        )
+        raise ShapeError(message)
 
 
 def _of_several(

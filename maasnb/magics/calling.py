@@ -17,6 +17,7 @@ from maasnb.magics.words import (
     argument_for,
     fitting_names,
     layers_source,
+    literal_source,
 )
 from maasnb.records.control import steering_from
 
@@ -112,7 +113,7 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
         elif isinstance(word, list):
             many += [_argument(option, each, names) for each in word]
         elif word is not None:
-            found[option.name] = _argument(option, word, names)
+            found[option.name] = _argument_of(verb, option, word, names, found)
     arguments, remark = [], ""
     if verb.cell:
         layers = parse_layers(cell or "", names)
@@ -134,9 +135,41 @@ def prepare(verb: Verb, line: Line, cell: str | None, names: Mapping[str, Any]) 
     )
 
 
-def _argument(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
+def _argument_of(
+    verb: Verb,
+    option: Option,
+    word: str,
+    names: Mapping[str, Any],
+    found: Mapping[str, Argument],
+) -> Argument:
+    """Return what a word behind a verb means: also a file's path, a table's column, or a text."""
+    from maasnb.datasets.frames import is_csv, is_table  # noqa: PLC0415 - a verb's room opens when it is used
+
+    place, text = (verb.name, option.name), False
+    if place == ("data", "x") and (is_csv(word) or word.endswith("/")):
+        return Argument(value=word, source=literal_source(word))
+    if place == ("data", "y") and "x" in found:
+        x = found["x"].value
+        text = is_csv(x) or is_table(x) or isinstance(x, Mapping)
+    if place == ("predict", "x") and "source" in found:
+        text = _reads_text(found["source"].value)
+    return _argument(option, word, names, text=text)
+
+
+def _reads_text(source: object) -> bool:
+    """Say whether a run or an endpoint takes texts; of a name it is not known."""
+    recipe = getattr(getattr(source, "data", None), "recipe", None)
+    taken = getattr(getattr(source, "signature", None), "inputs", ())
+    one = taken[0] if taken else None
+    served = getattr(one, "datatype", "") == "BYTES" and len(getattr(one, "shape", ())) == 1
+    return served or getattr(recipe, "raw", "") == "text"
+
+
+def _argument(
+    option: Option, word: str, names: Mapping[str, Any], *, text: bool = False
+) -> Argument:
     try:
-        return argument_for(option, word, names)
+        return argument_for(option, word, names, text=text)
     except MaasError as error:
         at(error, word)
         raise

@@ -73,7 +73,7 @@ def candidates(
     line = MAGIC.match(before)
     if line is None:
         return "", ()
-    *words, word = re.split(r"\s+", line["rest"])
+    *words, word = re.split(r"(?<!\\)\s+", line["rest"])
     if not words:
         return word, _starting(word, (*VERBS, *HELP))
     verb = VERBS.get(words[0])

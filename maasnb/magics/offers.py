@@ -5,6 +5,7 @@ holds are looked at: no server is asked, and what cannot be read is not offered.
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,12 @@ def offers(verb: Verb, option: Option, said: Said, names: Names) -> tuple[str, .
 def paths(word: str) -> tuple[str, ...]:
     """Return the files and folders that a word could become; a folder ends with a slash.
 
+    A space in a name has a backslash before it, there and back, so that the word stays one.
+
     >>> paths("no/such/folder/")
     ()
     """
+    word = word.replace("\\ ", " ")
     start, _, rest = word.rpartition("/")
     folder = Path(start + "/" if start or word.startswith("/") else ".").expanduser()
     try:
@@ -61,7 +65,7 @@ def paths(word: str) -> tuple[str, ...]:
         return ()
     before = f"{start}/" if "/" in word else ""
     return tuple(
-        f"{before}{path.name}{'/' * path.is_dir()}"
+        f"{before}{path.name}{'/' * path.is_dir()}".replace(" ", "\\ ")
         for path in found
         if path.name.startswith(rest) and (rest.startswith(".") or not path.name.startswith("."))
     )
@@ -120,6 +124,13 @@ def _metrics(said: Said, names: Names) -> Iterable[str]:
     return dict.fromkeys(("loss", *(name for row in runs().rows for name in row.metrics)))
 
 
+def _columns(said: Said, names: Names) -> Iterable[str]:
+    """Return the columns of the table that stands first."""
+    table = next((names.get(each) for each in said if not each.startswith("-")), None)
+    columns = table if isinstance(table, Mapping) else getattr(table, "columns", ())
+    return [shlex.quote(str(each)) for each in columns]
+
+
 def _targets(said: Said, names: Names) -> Iterable[str]:
     return (*_runs_here(said, names), *_published(said, names))
 
@@ -142,5 +153,6 @@ _SOURCES: dict[str, Source] = {
     "step of rollback": _steps,
     "target of rollback": _targets,
     "version": _versions,
+    "y of data": _columns,
 }
 """An option, or one of a certain verb -> where its names come from."""

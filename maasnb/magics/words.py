@@ -1,12 +1,13 @@
 """What a word on a magic's line means: an object of the notebook, a known name, a number, itself.
 
 A bare word is an object of the notebook where the parameter takes objects and there is one of that
-name; `digits.test` and `x[:5]` are looked up too. Every argument keeps the Python that stands for
-it, which `--show` prints.
+name; `digits.test`, `x[:5]` and `[mb.standardize()]` are looked up too. Every argument keeps the
+Python that stands for it, which `--show` prints.
 """
 
 import ast
 import dataclasses
+import importlib
 import json
 import sys
 import types
@@ -60,13 +61,16 @@ def layers_source(layers: tuple[Layer, ...]) -> str:
     return f"[{', '.join(layer.source('mb.') for layer in layers)}]"
 
 
-def argument_for(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
+def argument_for(
+    option: Option, word: str, names: Mapping[str, Any], *, text: bool = False
+) -> Argument:
     """Return what a word means as the value of an option.
 
     Args:
         option: the parameter that it is for.
         word: the word as it was written.
         names: the notebook's variables.
+        text: whether the word is itself where it is no object, although the parameter takes any.
 
     Returns:
         The value, and the Python that stands for it.
@@ -77,10 +81,12 @@ def argument_for(option: Option, word: str, names: Mapping[str, Any]) -> Argumen
     """
     if word in option.values:
         return Argument(value=word, source=literal_source(word))
-    return _live(option, word, names) if option.live else _plain(option, word, names)
+    if option.live:
+        return _live(option, word, names, text=text)
+    return _plain(option, word, names)
 
 
-def _live(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
+def _live(option: Option, word: str, names: Mapping[str, Any], *, text: bool) -> Argument:
     takes_text = "str" in option.heads
     if _refers(word, names):
         found = _look_up(word, names)
@@ -91,6 +97,8 @@ def _live(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
     try:
         return Argument(value=ast.literal_eval(word), source=word)
     except (ValueError, SyntaxError):
+        if text:
+            return Argument(value=word, source=literal_source(word))
         known = {*fitting_names(option, names), *option.values}
         kind = option.name if option.name in HINTS else "variable"
         kind = f"data set or {kind}" if option.values else kind
@@ -98,11 +106,17 @@ def _live(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
 
 
 def _refers(word: str, names: Mapping[str, Any]) -> bool:
-    """Say whether a word is a variable, or attributes and items of one."""
+    """Say whether a word is a variable, attributes and items of one, or a call or a list of such.
+
+    Nothing else that Python can compute is one: `my-run` is the name of a run.
+    """
     try:
         node = ast.parse(word, mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return False
+    if isinstance(node, ast.Call | ast.List | ast.Tuple):
+        used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        return bool(used) and used <= {*names, "mb"}
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return isinstance(node, ast.Name) and node.id in names
@@ -110,9 +124,9 @@ def _refers(word: str, names: Mapping[str, Any]) -> bool:
 
 def _look_up(word: str, names: Mapping[str, Any]) -> object:
     try:
-        return eval(
-            word, {"__builtins__": {}}, names
-        )  # the user's own words in the user's own kernel
+        # The user's own words in the user's own kernel; what --show prints says mb, too.
+        known = {"__builtins__": {}, "mb": importlib.import_module("maasnb")}
+        return eval(word, known, names)
     except Exception as error:
         message = f"{word!r} cannot be looked up: {error}. Expected a variable of this notebook."
         raise OptionError(message) from error
@@ -147,9 +161,10 @@ def _number(option: Option, word: str, names: Mapping[str, Any]) -> Argument:
 
 
 def _sequence(option: Option, word: str, *, of_numbers: bool) -> Argument:
-    items = [item.strip() for item in word.strip("()[]").split(",") if item.strip()]
     if not of_numbers:
-        return Argument(value=items, source=literal_source(items))
+        texts = _texts(word)
+        return Argument(value=texts, source=literal_source(texts))
+    items = [item.strip() for item in word.strip("()[]").split(",") if item.strip()]
     try:
         numbers = tuple(float(item) for item in items)
     except ValueError:
@@ -159,6 +174,23 @@ def _sequence(option: Option, word: str, *, of_numbers: bool) -> Argument:
         )
         raise OptionError(message) from None
     return Argument(value=numbers, source=literal_source(numbers))
+
+
+def _texts(word: str) -> list[str]:
+    """Return texts with commas between them, or those of a list as Python writes it.
+
+    >>> _texts("a, b"), _texts("[a,b]"), _texts(","), _texts('["a", "b, c"]')
+    (['a', 'b'], ['a', 'b'], [','], ['a', 'b, c'])
+    """
+    try:
+        found = ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        found = None
+    if isinstance(found, list | tuple) and all(isinstance(each, str) for each in found):
+        return list(found)
+    inside = word[1:-1] if len(word) > 2 and word[0] + word[-1] in ("()", "[]") else word
+    # Of nothing but commas and spaces these are meant.
+    return [item.strip() for item in inside.split(",") if item.strip()] or [word]
 
 
 def fitting_names(option: Option, names: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from maasnb.backends.protocol import Array, Backend
+from maasnb.building import as_tokens
 from maasnb.datasets.checks import as_inputs, as_parts
 from maasnb.datasets.frames import arranged
 from maasnb.datasets.loading import Data
@@ -221,8 +222,11 @@ class Run(Steerable):
             array = np.asarray(arranged(x, self.data.features, texts=False))
             if array.ndim == 1 and expected.shape[1:] == (1,):
                 array = array[:, None]  # as mb.data takes a single column
-            _check_shape("x", array, expected, " For one example type: x[None]")
+            _check_shape("x", array, expected, _way_to(expected.shape[1:], array.shape))
             inputs = as_inputs(array, self.data.features, "x = x[{keep}]", gaps=recipe.fills)
+            _check_pixels(inputs, expected)
+            if self.task.takes == "int32":
+                inputs = as_tokens(self.backend.spec(self.model), inputs)
         outputs = self.backend.predict(self.model, self.task, recipe.inputs(inputs))
         return recipe.outputs(outputs) if self.task.outputs else outputs
 
@@ -300,6 +304,35 @@ class Run(Steerable):
         return f"Run {self.name!r}: {self.status}, step {self.steps} of {self.total_steps}{numbers}"
 
     __repr__ = __str__
+
+
+def _check_pixels(x: Array, like: Array) -> None:
+    """Refuse pixels that were scaled before, which a recipe would scale once more."""
+    scaled = x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1 and bool((x % 1 != 0).any())
+    if like.dtype in (np.uint8, np.uint16) and scaled:
+        most = np.iinfo(like.dtype).max
+        message = (
+            f"x holds numbers from 0 to 1, but the model was trained on {like.dtype}, 0 to {most}; "
+            f"expected raw examples. Type: (x * {most}).round().astype('{like.dtype}')"
+        )
+        raise DataError(message)
+
+
+def _way_to(shape: tuple[int, ...], given: tuple[int, ...]) -> str:
+    """Return what to type where examples have the right numbers in another form; or where to look.
+
+    >>> _way_to((8, 8), (5, 64)), _way_to((2,), (2,)), _way_to((8, 8, 3), (5, 3, 8, 8))
+    (' Type: x.reshape(-1, 8, 8)', ' For one example type: x[None]', ' Look at x.shape.')
+    """
+    if given == shape:
+        return " For one example type: x[None]"
+    one, several = math.prod(given), math.prod(given[1:])
+    plain = [tuple(size for size in each if size > 1) for each in (given[1:], shape)]
+    # Not where axes may have changed places: that would mix their numbers.
+    flat = len(given) in (1, 2) and math.prod(shape) in (one, several)
+    if flat or (one and plain[0] == plain[1]):
+        return f" Type: x.reshape(-1, {', '.join(map(str, shape))})"
+    return " Look at x.shape."
 
 
 def _check_shape(name: str, array: Array, like: Array, way_out: str = "") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from maasnb.backends.protocol import Backend
+from maasnb.building import check_tokens
 from maasnb.datasets.batches import Batches
 from maasnb.datasets.loading import Data
 from maasnb.errors import DataError, OptionError, unknown_name
@@ -130,6 +131,9 @@ def make_plan(options: Options, backend: Backend, model: Any, data: Data) -> Pla
             "Type: data = mb.data(x, y)"
         )
         raise DataError(message)
+    spec = backend.spec(model)
+    if spec is not None:
+        check_tokens(spec, data)
     options.check()
     task = match_task(backend, model, data, options.loss)
     optimizer = make_optimizer(options.optimizer, options.weight_decay)

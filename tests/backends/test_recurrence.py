@@ -60,9 +60,7 @@ def assert_answers_as(model, program, steps=5):
 def test_each_layer_is_one_node_that_answers_as_torch_does(
     kind, more, bias, bidirectional, batch_first
 ):
-    model = Recurrent(
-        kind, bias=bias, bidirectional=bidirectional, batch_first=batch_first, **more
-    )
+    model = Recurrent(kind, bias=bias, bidirectional=bidirectional, batch_first=batch_first, **more)
     program = export_onnx(model, CLASSES, sequences(2))
     assert nodes(program)[kind] == 2
     assert_answers_as(model, program)

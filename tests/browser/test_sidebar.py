@@ -220,7 +220,9 @@ def test_both_sides_say_what_to_upgrade(notebook):
 
 def test_a_kernel_without_subshells_shows_its_runs_and_answers_between_cells(empty_lab, lab):
     page = empty_lab
-    notebook = Notebook(page, lab, "old", kernel="without_subshells").write(PREPARE, LONG).open_here()
+    notebook = (
+        Notebook(page, lab, "old", kernel="without_subshells").write(PREPARE, LONG).open_here()
+    )
     side = Side(notebook)
     notebook.run(0)
     side.says("This kernel answers only between cells. Upgrade ipykernel to 7.1 or newer")

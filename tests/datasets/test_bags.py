@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 import maasnb as mb
+from maasnb.datasets import bags
 from maasnb.datasets.bags import SPACELESS, spaceless_share, terms_of
 from maasnb.datasets.recipes import Recipe, fit_recipe
 from maasnb.datasets.sentences import made_sentences, manual_sentences
@@ -200,3 +201,9 @@ def test_sentences_of_the_manual_are_prose_of_four_subjects():
     assert data.labels == ("containers", "objects", "statements", "strings")
     assert np.bincount(data.train.y).min() > 100
     assert all(text[0].isupper() and text[-1] in ".:" for text in data.train.x)
+
+
+def test_a_table_of_terms_that_no_memory_holds_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(bags, "MOST_BYTES", 4 * 100)
+    with pytest.raises(DataError, match=r"60 texts of 2 terms need .*mb.bow\(vocab=1\).*tokens"):
+        mb.data(["good film", "film"] * 30, [1, 0] * 30, prep=[mb.bow()], split=(1, 0, 0))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import maasnb as mb
 from maasnb.datasets.checks import as_inputs, as_seed, as_targets
 from maasnb.errors import DataError, OptionError, UnknownNameError
 
@@ -70,9 +71,76 @@ def test_inputs_that_are_no_numbers_are_refused(x):
         as_inputs(x, None)
 
 
-def test_a_ragged_list_is_refused():
-    with pytest.raises(DataError, match="The inputs cannot be made an array"):
-        as_inputs([[1, 2], [3]], None)
+@pytest.mark.parametrize(
+    ("x", "shapes"),
+    [
+        ([[1, 2], [3]], r"\(2,\), \(1,\);"),
+        ([np.zeros((8, 8, 3)), np.zeros((9, 8, 3))], r"\(8, 8, 3\), \(9, 8, 3\);"),
+    ],
+)
+def test_examples_of_different_shapes_are_refused_with_their_shapes(x, shapes):
+    with pytest.raises(DataError, match=f"The inputs have different shapes, {shapes} expected one"):
+        as_inputs(x, None)
+
+
+def test_masked_values_are_missing_values():
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    with pytest.raises(DataError, match=r"in 1 of 2 examples; columns \(how many\): 1 \(1\)"):
+        as_inputs(masked, None)
+    with pytest.raises(DataError, match=r"in 1 of 2 examples; columns \(how many\): 1 \(1\)"):
+        as_inputs(masked.astype(int), None)
+    assert np.isnan(as_inputs(masked, None, gaps=True)).tolist() == masked.mask.tolist()
+    with pytest.raises(DataError, match="1 of 2 targets are missing"):
+        targets(np.ma.masked_array([0, 1], mask=[0, 1]))
+    assert as_inputs(np.ma.masked_array([1, 2]), None).tolist() == [[1], [2]]
+
+
+def test_a_name_of_a_feature_is_there_once():
+    with pytest.raises(DataError, match="features= has a more than once; expected each name once"):
+        as_inputs(np.zeros((4, 2)), ["a", "a"])
+    with pytest.raises(DataError, match="features= has a more than once"):
+        mb.data({"n": [1, 2], "t": ["x", "y"]}, [0, 1], features=["a", "a"], split=(1, 0, 0))
+
+
+def test_a_sparse_matrix_is_told_how_it_becomes_an_array():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(DataError, match=r"are a sparse csr_matrix;.*mb.data\(x.toarray\(\), y\)"):
+        mb.data(sparse.csr_matrix(np.eye(3)), [0, 1, 0])
+
+
+def test_texts_that_come_one_after_the_other_are_told_to_be_a_list():
+    with pytest.raises(OptionError, match=r"yield x, y; or mb.data\(list\(x\), y\)"):
+        mb.data((text for text in ["good", "bad"]), [1, 0])
+
+
+def test_a_range_counts_as_an_array():
+    assert mb.data(range(10), range(10), kind="regression", split=(1, 0, 0)).train.x.shape == (
+        10,
+        1,
+    )
+
+
+@pytest.mark.parametrize("y", [[1j, 2j], np.arange(2).astype("datetime64[D]")])
+def test_targets_that_are_neither_classes_nor_values_are_refused(y):
+    with pytest.raises(DataError, match=r"expected classes .* Type|y = y.astype\(str\)"):
+        targets(y)
+
+
+def test_a_float_too_large_to_tell_whole_numbers_apart_is_no_class():
+    with pytest.raises(DataError, match="some are no whole numbers"):
+        targets([1e300, 2.0], kind="classification")
+
+
+def test_missing_values_of_pandas_are_missing_targets():
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(["a", None, "b"], dtype=pandas.StringDtype("python"))
+    with pytest.raises(DataError, match=r"1 of 3 targets are missing .*y.notna\(\).to_numpy\(\)"):
+        targets(series)
+
+
+def test_lists_of_as_many_labels_are_told_how_they_are_given():
+    with pytest.raises(DataError, match=r"texts of shape \(2, 2\).*kind=\"multilabel\""):
+        targets([["a", "b"], ["b", "c"]])
 
 
 def test_there_is_a_name_for_each_column():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import maasnb as mb
-from maasnb.datasets.frames import read_csv, table_of
-from maasnb.errors import DataError
+from maasnb.datasets.frames import arranged, read_csv, table_of
+from maasnb.errors import DataError, ShapeError
 
 COLUMNS = {
     "age": [34, None, 51, 28],
@@ -83,8 +83,22 @@ def test_dates_and_other_things_are_told_with_a_way_out():
     frame = pandas.DataFrame({"when": pandas.date_range("2026-01-01", periods=3), "y": [0, 1, 0]})
     with pytest.raises(DataError, match=r"'when' holds dates .*\.dt\.year"):
         mb.data(frame, "y")
+    times = pandas.DataFrame({"took": pandas.to_timedelta([1, 2], unit="s"), "y": [0, 1]})
+    with pytest.raises(DataError, match=r"'took' holds times .*\.dt\.total_seconds\(\)"):
+        mb.data(times, "y")
     with pytest.raises(DataError, match=r"'x' holds \[1\] \(list\); expected numbers or texts"):
         mb.data(pandas.DataFrame({"x": [[1], [2]], "y": [0, 1]}), "y")
+
+
+def test_a_column_can_be_named_by_its_number():
+    pandas = pytest.importorskip("pandas")
+    data = mb.data(pandas.DataFrame([[1.5, 0], [2.5, 1]], dtype=float), 1, split=(1, 0, 0))
+    assert (data.features, data.train.y.ravel().tolist()) == (("0",), [0, 1])
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(ShapeError, match="x has no rows; expected at least one example"):
+        arranged(of_pandas()[:0], tuple(COLUMNS), texts=True)
 
 
 def test_two_columns_of_one_name_are_refused():
@@ -131,6 +145,26 @@ def test_a_csv_file_becomes_numbers_texts_and_gaps(tmp_path, delimiter):
     np.testing.assert_array_equal(found["age"], [34, np.nan, 51])
     np.testing.assert_array_equal(found["size"], [1.5, np.nan, 2])
     assert found["city, now"].tolist() == ["Wien", "Bern, West", ""]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b", "\x0c", "\x1d"])
+def test_only_the_end_of_a_line_ends_a_row_of_a_csv_file(tmp_path, sign):
+    found = read_csv(file_of(tmp_path, f"text,y\none{sign}two,0\nthree,1\n"))
+    assert found["text"].tolist() == [f"one{sign}two", "three"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_end_of_a_line_ends_a_row_and_stays_in_quotes(tmp_path, end):
+    found = read_csv(file_of(tmp_path, end.join(["text,y", '"one', 'two",0', "three,1", ""])))
+    assert found["text"].tolist() == [f"one{end if end != chr(13) else chr(10)}two", "three"]
+
+
+def test_a_decimal_comma_is_read_where_commas_separate_nothing(tmp_path):
+    found = read_csv(file_of(tmp_path, 'size;code;y\n1,5;1,a;0\n-2;"2,5";1\n;3;1\n'))
+    np.testing.assert_array_equal(found["size"], [1.5, -2, np.nan])
+    assert found["code"].tolist() == ["1,a", "2,5", "3"]
+    found = read_csv(file_of(tmp_path, 'size,y\n"1,5",0\n"2,5",1\n'))
+    assert found["size"].tolist() == ["1,5", "2,5"]
 
 
 def test_a_csv_file_is_named_after_itself_and_whole_numbers_are_classes(tmp_path):

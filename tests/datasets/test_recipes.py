@@ -113,3 +113,11 @@ def test_something_that_is_no_step_is_refused():
 def test_a_step_of_a_later_version_is_named():
     with pytest.raises(UnknownNameError, match="no recipe step 'standardise'. Did you mean"):
         Recipe.from_json([{"step": "standardise"}])
+
+
+@pytest.mark.parametrize("value", [-(2**63), 2**31, -(2**31) - 1])
+def test_whole_numbers_that_32_bits_do_not_hold_are_floats(value):
+    inputs = Recipe().inputs(np.array([[value], [1]]))
+    assert inputs.dtype == np.float32
+    assert inputs.tolist() == [[np.float32(value)], [1]]
+    assert Recipe().inputs(np.array([[-(2**31)], [2**31 - 1]])).dtype == np.int32

@@ -222,6 +222,23 @@ def test_a_harmed_shard_is_named_and_ends_the_training(tmp_path, compress, harm,
         epoch(mb.data(folder), 0)
 
 
+def test_long_texts_come_in_many_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 100_000)
+    texts = ["word " * 2000 + str(n) for n in range(100)]
+    data = mb.data(texts, [0, 1] * 50, split=(1, 0, 0))
+    folder = data.to_shards(tmp_path / "shards")
+    sizes = [shard.size_bytes for shard in shards.read_index(folder).splits["train"]]
+    assert max(sizes) < 150_000
+    assert len(sizes) >= 8
+
+
+@pytest.mark.parametrize("ends", [np.array([3.0]), np.array([[3]]), np.array(3)])
+def test_places_that_are_none_end_no_texts(ends):
+    tensors = {"x bytes": np.frombuffer(b"abc", np.uint8), "x ends": ends}
+    with pytest.raises(ValueError, match="the ends of its texts are no places"):
+        shards._array("x", tensors)
+
+
 def rewritten(folder, **changes):
     index = json.loads((folder / "shards.json").read_text())
     index.update(changes)

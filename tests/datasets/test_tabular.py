@@ -134,10 +134,46 @@ def test_cleaning_leaves_out_doubles_and_rows_without_a_target_and_says_so():
              "y": ["p", "p", "q", "q", None, "p"]}  # fmt: skip
     data = mb.data(table, "y", prep=[mb.clean(), mb.one_hot()], **ALL)
     assert data.train.x.tolist() == [["1", "x"], ["2", "y"], ["2", "z"], ["4", ""]]
-    note = "1 row that were there before and 1 row without a target left out"
+    note = "1 row that was there before and 1 row without a target left out"
     assert data.notes == (note,)
     assert f"  note      {note}" in str(data)
     assert "clean" not in [step.kind for step in data.recipe.steps]
+
+
+@pytest.mark.parametrize("y", [[1, 0, None, 1], [True, False, None, True], [1.0, 0.0, NAN, 1.0]])
+def test_classes_with_a_gap_are_classes_when_the_gap_is_left_out(y):
+    data = mb.data({"a": [1.0, 2.0, 3.0, 4.0], "y": y}, "y", prep=[mb.clean()], **ALL)
+    assert (data.kind, data.labels, data.train.y.tolist()) == (
+        "classification",
+        ("0", "1"),
+        [1, 0, 1],
+    )
+
+
+def test_values_with_a_gap_stay_values():
+    table = {"a": [1.0, 2.0, 3.0, 4.0], "y": [1.5, 0.0, NAN, 1.0]}
+    data = mb.data(table, "y", prep=[mb.clean()], **ALL)
+    assert (data.kind, data.train.y.ravel().tolist()) == ("regression", [1.5, 0.0, 1.0])
+
+
+def test_numbers_that_are_written_as_texts_are_noted():
+    table = {"price": ["1.5", "2", ""], "city": ["1", "b", "c"], "y": [0, 1, 1]}
+    notes = mb.data(table, "y", **ALL).notes
+    assert [note.partition(";")[0] for note in notes] == [
+        "numbers written as texts count as categories: 'price'"
+    ]
+    assert notes[0].endswith("table['price'] = table['price'].astype(float)")
+
+
+def test_whole_numbers_beyond_64_bits_are_numbers():
+    table = {"a": [2**70, 2**71, 2**72], "y": [0, 1, 1]}
+    assert mb.data(table, "y", **ALL).train.x.ravel().tolist() == [2.0**70, 2.0**71, 2.0**72]
+
+
+def test_pixels_are_not_scaled_in_a_table():
+    table = {"a": [1, 2, 3], "b": ["x", "y", "x"], "y": [0, 1, 1]}
+    with pytest.raises(OptionError, match=r"scale_pixels\(\) is for images.*mb.minmax\(\)"):
+        mb.data(table, "y", prep=[mb.scale_pixels(), mb.one_hot()], **ALL)
 
 
 def test_cleaning_works_on_arrays_and_texts_too():

@@ -97,6 +97,11 @@ def test_a_text_that_is_too_short_says_what_to_type():
         mb.data("Hello, text.", prep=[mb.chars(64)])
 
 
+def test_a_text_of_nothing_but_unknown_characters_is_refused():
+    with pytest.raises(DataError, match="no character beside .*wrong encoding. Type: open"):
+        mb.data("\ufffd" * 2000)
+
+
 def test_a_text_read_in_a_wrong_encoding_is_refused():
     broken = "café".encode("latin-1").decode("utf-8", "surrogateescape")
     with pytest.raises(DataError, match='half of one .* encoding="utf-8"'):

@@ -29,6 +29,22 @@ def test_the_splits_follow_each_other_and_share_no_forecast_value(horizon):
     assert validation.y.max() < test.y.min()
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_columns_of_a_table_keep_their_names(library):
+    values = {"load": np.arange(60.0), "wind": np.arange(60.0) % 7}
+    table = pytest.importorskip(library).DataFrame(values)
+    made = mb.windows(table, length=np.int64(3), target="wind")
+    assert made.features[:2] == ("load -3", "wind -3")
+    np.testing.assert_array_equal(made.train.y[:, 0], (made.train.x[:, -1, 0] + 1) % 7)
+
+
+def test_a_column_of_texts_is_no_series():
+    table = {"when": ["Mon", "Tue"] * 30, "load": np.arange(60.0)}
+    frame = pytest.importorskip("pandas").DataFrame(table)
+    with pytest.raises(DataError, match=r"'when': texts;.*table.drop\(columns=\['when'\]\)"):
+        mb.windows(frame, length=3)
+
+
 def test_every_value_behind_the_first_window_is_forecast_where_one_value_is():
     made = mb.windows(np.arange(100.0), length=10)
     assert sorted(np.concatenate([split.y for split in splits(made)])[:, 0]) == list(range(10, 100))

@@ -108,7 +108,7 @@ def test_the_workspace_s_names_are_offered(trained, complete):
     ]
     assert complete("%maas show f") == ["%maas show first-try"]
     assert complete("%maas compare first-try se") == ["%maas compare first-try second-try"]
-    assert complete("%maas pause s") == ["%maas pause second-try"]
+    assert complete("%maas pause second-") == ["%maas pause second-try"]
     assert complete("%maas connect re") == ["%maas connect readers"]
     assert complete("%maas promote readers ") == [
         f"%maas promote readers {each}" for each in ("2", "1", "prod")
@@ -131,6 +131,21 @@ def test_a_workspace_that_is_not_there_offers_nothing(complete, monkeypatch, tmp
 def test_a_store_far_away_is_not_asked(complete, monkeypatch):
     monkeypatch.setenv("MAASNB_STORE", "s3://bucket/prefix")
     assert complete("%maas connect zzz") == []
+
+
+def test_the_columns_of_a_table_are_offered_as_targets(complete, notebook):
+    notebook.shell.user_ns["people"] = {"age": [1, 2], "has car": [0, 1]}
+    assert complete("%maas data people a") == ["%maas data people age"]
+    assert complete("%maas data people 'h") == ["%maas data people 'has car'"]
+
+
+def test_a_path_with_a_space_stays_one_word(complete, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data" / "old people.csv").touch()
+    assert complete("%maas load my") == [r"%maas load my\ data/"]
+    whole = r"%maas data my\ data/old\ people.csv"
+    assert complete(r"%maas data my\ data/ol") == [whole]
 
 
 def test_files_are_offered_where_one_is_taken(complete, monkeypatch, tmp_path):

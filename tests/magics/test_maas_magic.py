@@ -26,6 +26,66 @@ def test_arrays_of_the_notebook_are_taken_by_their_names(notebook):
     assert len(notebook["mine"].train) == 20
 
 
+@pytest.fixture
+def people(notebook, monkeypatch, tmp_path):
+    """Return rows of a table, which also lie in a file whose name has a space."""
+    monkeypatch.chdir(tmp_path)
+    ages, cars = list(range(20, 60)), ["yes", "no"] * 20
+    rows = [f"{age},{age % 7},{car}\n" for age, car in zip(ages, cars, strict=True)]
+    text = "age,rooms,has car\n" + "".join(rows)
+    (tmp_path / "my people.csv").write_text(text)
+    (tmp_path / "people.csv").write_text(text)
+    return {"age": ages, "rooms": [age % 7 for age in ages], "has car": cars}
+
+
+@pytest.mark.parametrize(
+    "line", ["people.csv 'has car'", '"my people.csv" "has car"', "my\\ people.csv has\\ car"]
+)
+def test_a_csv_file_is_taken_by_its_path_and_its_column_by_name(notebook, people, line):
+    result, text = notebook.run(f"%maas data {line}")
+    assert result.success, text
+    assert notebook["data"].labels == ("no", "yes")
+    assert notebook["data"].features == ("age", "rooms")
+
+
+def test_a_column_of_a_table_is_a_word(notebook, people):
+    notebook.shell.user_ns["people"] = people
+    result, text = notebook.run("%maas data people 'has car' --as cars")
+    assert result.success, text
+    assert notebook["cars"].features == ("age", "rooms")
+    # A variable of that name does not stand in the way of a file.
+    assert notebook.run("%maas data people.csv rooms")[0].success
+
+
+def test_a_column_that_is_not_there_and_a_file_that_is_not_there_are_named(notebook, people):
+    notebook.shell.user_ns["people"] = people
+    assert (
+        "no column 'car'; expected one of 'age', 'rooms'"
+        in notebook.run("%maas data people car")[1]
+    )
+    assert "'persons.csv' cannot be read" in notebook.run("%maas data persons.csv age")[1]
+    assert "no folder 'photos/'" in notebook.run("%maas data photos/")[1]
+    notebook.shell.user_ns["x"] = np.zeros((3, 2))
+    assert "no variable 'car'" in notebook.run("%maas data x car")[1]
+
+
+def test_a_recipe_can_be_written_on_the_line(notebook, people):
+    steps = "'[mb.clean(), mb.standardize([\"age\"]), mb.one_hot()]'"
+    line = f"%maas data people.csv 'has car' --prep {steps}"
+    result, text = notebook.run(line)
+    assert result.success, text
+    assert [step.kind for step in notebook["data"].recipe.steps] == [
+        "table",
+        "standardize",
+        "one_hot",
+    ]
+    _, python = notebook.run(f"{line} --show")
+    assert python == (
+        'data = mb.data("people.csv", "has car", '
+        'prep=[mb.clean(), mb.standardize(["age"]), mb.one_hot()])\n'
+    )
+
+
 def test_a_magic_can_stand_on_the_right_of_an_assignment(notebook):
     notebook.run("mine = %maas data digits")
     assert notebook["mine"].name == "digits"
@@ -111,12 +171,30 @@ def test_a_report_is_bound_and_shown(notebook):
         ("connect x --version 2", 'endpoint = mb.connect("x", version=2)'),
         ("predict net x[:2]", 'mb.predict("net", x[:2])'),
         ("runs", "mb.runs()"),
+        ("generate net --stop ,", 'mb.generate("net", stop=[","])'),
+        ("generate net --stop '[\"\\n\"]'", 'mb.generate("net", stop=["\\n"])'),
+        ("generate net --stop [", 'mb.generate("net", stop=["["])'),
+        ("generate net --stop 'a b,c'", 'mb.generate("net", stop=["a b", "c"])'),
     ],
 )
 def test_show_prints_the_python_that_a_line_stands_for(notebook, line, python):
     notebook.shell.user_ns.update(net=object(), x=np.zeros((3, 2)), rate=0.5)
     _, text = notebook.run(f"%maas {line} --show")
     assert text == python + "\n"
+
+
+def test_a_text_is_a_word_for_a_model_that_reads_texts(notebook):
+    notebook.run("%maas data sentiment_en --as toy")
+    notebook.run("%%maas build net --data toy\nDense(2)")
+    notebook.run("%maas train net toy --epochs 1")
+    _, python = notebook.run('%maas predict run "a good film" --show')
+    assert python == 'mb.predict(run, "a good film")\n'
+    _, text = notebook.run("%maas predict run good")
+    assert "array([[" in text
+    notebook.run("%maas data digits")
+    notebook.run("%%maas build other --data digits\nDense(10)")
+    notebook.run("%maas train other digits --epochs 1 --as plain")
+    assert "There is no variable 'good'" in notebook.run("%maas predict plain good")[1]
 
 
 def test_what_show_prints_can_be_run(notebook):

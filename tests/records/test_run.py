@@ -367,10 +367,29 @@ def test_a_prediction_takes_raw_examples_and_answers_in_the_targets_own_unit(sta
     assert run.predict(x.tolist()).dtype == np.float32
 
 
-@pytest.mark.parametrize("x", [np.zeros(2), np.zeros((4, 3)), np.zeros((4, 2, 1)), 3.0, "text"])
-def test_examples_of_another_shape_are_refused(start, x):
-    with pytest.raises(DataError, match=r"expected \[n, 2\]. For one example type: x\[None\]"):
+@pytest.mark.parametrize(
+    ("x", "way_out"),
+    [
+        (np.zeros(2), r"For one example type: x\[None\]"),
+        (np.zeros((4, 2, 1)), r"Type: x.reshape\(-1, 2\)"),
+        (np.zeros((4, 3)), r"Look at x.shape"),
+        (np.zeros((2, 4)), r"Look at x.shape"),
+        (3.0, "Look at x.shape"),
+        ("text", "Look at x.shape"),
+    ],
+)
+def test_examples_of_another_shape_are_refused(start, x, way_out):
+    with pytest.raises(DataError, match=rf"expected \[n, 2\]\. {way_out}"):
         start().predict(x)
+
+
+def test_pixels_that_were_scaled_before_are_refused(start):
+    x = np.arange(256, dtype=np.uint8).reshape(128, 2)
+    run = start(data(x, x.astype(float), split=(1, 0, 0)))
+    with pytest.raises(DataError, match=r"uint8, 0 to 255; .*\(x \* 255\).round\(\).astype"):
+        run.predict(x / 255)
+    np.testing.assert_array_equal(run.predict(x.astype(float)), run.predict(x))
+    assert run.predict(np.zeros((1, 2))).shape == (1, 2)
 
 
 def test_examples_that_are_not_finite_are_refused_with_the_columns_name(start):

@@ -12,7 +12,7 @@ from flax import nnx
 from torch.nn import functional
 
 import maasnb as mb
-from maasnb.errors import ExportError, OptionError, ShapeError
+from maasnb.errors import DataError, ExportError, OptionError, ShapeError
 from maasnb.training import train
 
 VOCABULARY, LENGTH = 11, 6
@@ -236,6 +236,19 @@ def test_several_inputs_and_outputs_are_trained_by_a_loss_of_ones_own(backend):
     answer = run.predict(x)
     assert {name: part.shape for name, part in answer.items()} == {"side": (90, 2), "size": (90, 1)}
     assert np.mean(answer["side"].argmax(1) == y["side"]) > 0.85
+
+
+def test_numbers_of_ones_own_reach_the_loss_as_they_are(backend):
+    y = np.array([10, 20] * 20)
+    data = mb.data(np.ones((40, 2)), y, kind="own", split=(1, 0, 0))
+    assert data.train.targets.tolist() == y.tolist()
+    run = train(
+        mb.build([mb.Dense(1)], data=data, backend=backend.name), data, epochs=1, lr=1e-9,
+        loss=lambda outputs, targets: targets.min() + 0 * outputs.sum(),
+    )  # fmt: skip
+    assert run.history.losses.tolist() == [10, 10]
+    with pytest.raises(DataError, match=r"targets\['y'\]: .* NaN"):
+        mb.data(np.ones((2, 2)), [1.0, np.nan], kind="own")
 
 
 def test_several_inputs_are_given_in_order_as_a_tuple(backend):

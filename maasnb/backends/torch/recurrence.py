@@ -62,7 +62,7 @@ def _layers(
 ) -> tuple[Tensor, ...]:
     """Return the outputs of all steps and the last states, as torch's function does."""
     ways = 2 if bidirectional else 1
-    states = state if isinstance(state, tuple | list) else (state,)
+    states: Sequence[Tensor] = (state,) if isinstance(state, Tensor) else state
     x = x.transpose(0, 1) if batch_first else x
     ends = []
     a_way = 4 if bias else 2
