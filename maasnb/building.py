@@ -7,7 +7,7 @@ import numpy as np
 
 from maasnb.backends import backend_named
 from maasnb.backends.protocol import Array
-from maasnb.datasets.checks import as_seed
+from maasnb.datasets.checks import as_seed, check_known
 from maasnb.datasets.loading import Data
 from maasnb.datasets.recipes import Tokens
 from maasnb.datasets.text import TextStep
@@ -86,15 +86,7 @@ def as_tokens(spec: Spec | None, x: Array) -> Array:
     Raises:
         DataError: there is a fraction, a negative token, or one that the model's `Embed` has not.
     """
-    first = spec.layers[0] if spec is not None and spec.layers else None
-    limit = first.tokens if isinstance(first, Embed) else 2**31
-    wrong = x[(x < 0) | (x >= limit) | (x % 1 != 0)][:1]
-    if len(wrong):
-        message = (
-            f"x holds the token {wrong[0]:g}; expected whole numbers from 0 to {limit - 1}, which "
-            "the model knows. Look at data.train.x"
-        )
-        raise DataError(message)
+    check_known(x, (None if spec is None else spec.tokens) or 2**31)
     return x if x.dtype.kind in "iu" else x.astype(np.int64)
 
 

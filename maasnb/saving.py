@@ -72,11 +72,13 @@ class SavedModel:
 
         Raises:
             ShapeError: the examples are not of the model's shape.
-            DataError: they are no finite numbers of the model's datatype.
+            DataError: they are no finite numbers of the model's datatype, or tokens that it does
+                not know.
             MissingPackageError: what runs its program is not installed.
         """
         manifest = self.manifest
         array = fitting(x, manifest.input, manifest.provenance.get("features") or ())
+        manifest.check({manifest.input.name: array})
         if self._served is None:
             self._served = _runnable(self._artifact)
         parts = [

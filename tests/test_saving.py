@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import maasnb
 from maasnb.artifacts.artifact import read
@@ -102,6 +103,20 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="cannot be made"):
         save(small_run(), tmp_path / "file" / "digits")
+
+
+def test_a_token_that_the_model_does_not_know_is_refused_wherever_it_answers(backend, tmp_path):
+    x = np.random.default_rng(0).integers(0, 6, (60, 4))
+    data = maasnb.data(x, (x > 2).sum(1) % 2)
+    layers = [maasnb.Embed(6, 4), maasnb.GlobalPool(), maasnb.Dense(2)]
+    run = maasnb.train(maasnb.build(layers, backend=backend.name, data=data), data, epochs=1)
+    saved = save(run, tmp_path / "tokens")
+    endpoint = maasnb.publish(run, "tokens")
+    for asked in (run, saved, endpoint):
+        assert_allclose(asked.predict(x[:3]), run.predict(x[:3]), atol=1e-5)
+        for wrong in ([[0, 1, 2, 6]], [[-1, 0, 1, 2]]):
+            with pytest.raises(ValueError, match=r"whole numbers from 0 to 5, which the model"):
+                asked.predict(np.array(wrong))
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")

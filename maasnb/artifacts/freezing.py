@@ -220,6 +220,7 @@ def freeze(run: PublishableRun, name: str) -> Artifact:
         card=keep(card.encode()),
         summary=None if summary is None else keep(summary.to_bytes()),
         generation=_generation(run),
+        tokens=_tokens(run, taken),
     )
     return Artifact(manifest=manifest, blobs=blobs)
 
@@ -277,6 +278,13 @@ def _generation(run: PublishableRun) -> dict[str, Any] | None:
     if text is None or (*task.positions, task.outputs) != (text.length, len(text.vocabulary)):
         return None
     return {"context": text.length, "unit": text.unit}
+
+
+def _tokens(run: PublishableRun, taken: Tensor) -> int | None:
+    """Return how many tokens the model knows, where it takes their numbers as they are."""
+    spec = run.backend.spec(run.model)
+    whole = taken.dtype.kind in "iu" and not run.data.recipe.steps
+    return spec.tokens if whole and spec is not None else None
 
 
 def _tensor(name: str, array: Array) -> Tensor:

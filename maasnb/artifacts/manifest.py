@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from maasnb.artifacts.blobs import Blob, check_digest
+from maasnb.datasets.checks import check_known
 from maasnb.datasets.recipes import Recipe
 from maasnb.errors import ArtifactError, MaasError, OptionError
 from maasnb.tasks import Task, is_loss_of
@@ -54,7 +55,7 @@ REQUIRED = (
     "weights",
     "golden",
 )
-OPTIONAL = ("card", "summary", "generation")
+OPTIONAL = ("card", "summary", "generation", "tokens")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ class Manifest:
         summary: how the training data was distributed, JSON; None where that is not known.
         generation: `{"context": tokens, "unit": name}` where the model says which token of a text
             comes next, so that it can write; else None.
+        tokens: how many tokens a model knows that takes their numbers, from 0 on; else None.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Manifest:
     card: Blob | None = None
     summary: Blob | None = None
     generation: Mapping[str, Any] | None = None
+    tokens: int | None = None
 
     @property
     def input(self) -> Tensor:
@@ -114,13 +117,17 @@ class Manifest:
         return self.signature.inputs[0]
 
     def check(self, inputs: Mapping[str, Any]) -> None:
-        """Pass if the recipe can read raw inputs that fit the signature.
+        """Pass if recipe and model can read raw inputs that fit the signature.
 
         Raises:
-            DataError: a text stands where a number was expected, or a number is missing.
+            DataError: a text stands where a number was expected, a number is missing, or a token
+                is not known.
         """
+        raw = inputs[self.input.name]
         if self.recipe.raw == "rows":
-            self.recipe.check(inputs[self.input.name])
+            self.recipe.check(raw)
+        if self.tokens is not None:
+            check_known(raw, self.tokens)
 
     @property
     def output(self) -> Tensor:
@@ -144,6 +151,7 @@ class Manifest:
             "card": self.card and self.card.to_json(),
             "summary": self.summary and self.summary.to_json(),
             "generation": None if self.generation is None else dict(self.generation),
+            "tokens": self.tokens,
         }
         return {
             "schema": SCHEMA_VERSION,
@@ -298,6 +306,7 @@ def _read(data: object) -> Manifest:
         card=_blob(data["card"], LARGEST_TEXT_BYTES) if "card" in data else None,
         summary=_blob(data["summary"], LARGEST_TEXT_BYTES) if "summary" in data else None,
         generation=_generation(data, recipe),
+        tokens=_tokens(data, recipe),
     )
 
 
@@ -402,6 +411,16 @@ def _generation(data: Mapping[str, Any], recipe: Recipe) -> dict[str, Any] | Non
     if shape != (-1, text.length, len(text.vocabulary)):
         raise _expected("an output for each token of the vocabulary", shape)
     return value
+
+
+def _tokens(data: Mapping[str, Any], recipe: Recipe) -> int | None:
+    """Return how many tokens the model knows, if it takes their numbers as they are."""
+    if data.get("tokens") is None:
+        return None
+    whole = _signature(data["signature"]).inputs[0].dtype.kind in "iu"
+    if not whole or recipe.steps:
+        raise _expected("no number of tokens, as the model takes none", data["tokens"])
+    return _count(data["tokens"], LARGEST_DIMENSION)
 
 
 def _signature(value: object) -> Signature:

@@ -12,7 +12,15 @@ from maasnb.errors import DataError, OptionError, unknown_name
 from maasnb.parts import Parts, count, mapped, named
 from maasnb.tasks import Kind
 
-__all__ = ["as_inputs", "as_parts", "as_seed", "as_targets", "check_names", "is_parts"]
+__all__ = [
+    "as_inputs",
+    "as_parts",
+    "as_seed",
+    "as_targets",
+    "check_known",
+    "check_names",
+    "is_parts",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -94,6 +102,28 @@ def check_names(features: Sequence[str]) -> None:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         message = f"features= has {_some(twice)} more than once; expected each name once."
+        raise DataError(message)
+
+
+def check_known(x: Array, tokens: int) -> None:
+    """Pass if all tokens are among those that a model knows.
+
+    Args:
+        x: the tokens' numbers [n, ...], of any type.
+        tokens: how many the model knows.
+
+    Raises:
+        DataError: there is a fraction, a negative token, or one that the model does not know.
+    """
+    # Two passes where all is well, and no copy.
+    if x.dtype.kind in "iu" and (not x.size or (x.min() >= 0 and x.max() < tokens)):
+        return
+    wrong = x[~((x >= 0) & (x < tokens) & (x % 1 == 0))][:1]
+    if len(wrong):
+        message = (
+            f"x holds the token {wrong[0]:g}; expected whole numbers from 0 to {tokens - 1}, which "
+            "the model knows. Look at data.train.x"
+        )
         raise DataError(message)
 
 

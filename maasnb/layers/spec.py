@@ -96,6 +96,12 @@ class Spec:
         """Return the shape of one example; () where it has several parts."""
         return tuple(each for each in self.input if isinstance(each, int))
 
+    @property
+    def tokens(self) -> int | None:
+        """Return how many tokens the model knows, if its one input are tokens; else None."""
+        first = self.layers[0] if self.layers else None
+        return first.tokens if isinstance(first, Embed) else None
+
     def steps(self) -> Iterator[Step]:
         """Yield each layer in its place.
 

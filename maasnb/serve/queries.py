@@ -127,6 +127,7 @@ def _metadata(loaded: LoadedModel, versions: tuple[int, ...]) -> dict[str, Any]:
             "metrics": dict(manifest.metrics),
             "example": example,
             **({"gaps": True} if manifest.input.gaps else {}),
+            **({"tokens": manifest.tokens} if manifest.tokens is not None else {}),
             **(
                 {"measured_us": dict(loaded.served.measured_us)}
                 if loaded.served.measured_us

@@ -65,6 +65,7 @@ def change(path, value):
         change(["card"], "../README.md"),
         change(["summary"], [1, 2]),
         change(["generation"], "sample"),
+        change(["tokens"], 5),  # of a model that takes measurements
         change(["hook"], "os.system"),
         change(["weights"], KeyError),
         change(["golden"], None),
