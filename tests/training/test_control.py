@@ -99,6 +99,9 @@ def test_a_hundred_learning_rates_compile_nothing(caplog):
                 run.set(lr=number / 1e4)
             by_rates = compiled()
             run.set(clip=1.0)  # a step that clips is another one
+            at, clipped = run.steps, threading.Event()
+            run.subscribe(lambda event, run: clipped.set() if event.step > at else None)
+            assert clipped.wait(SOON_S)
             end(run)
     finally:
         jax.config.update("jax_log_compiles", False)
