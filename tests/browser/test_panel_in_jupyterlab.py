@@ -125,7 +125,7 @@ def test_a_page_that_is_loaded_again_shows_the_whole_history_and_steers(notebook
     opened = notebook(PREPARE, LONG + " --bg")
     opened.run(0)
     opened.start(1)
-    opened.wait_for_step(200)
+    opened.wait_for_step(2000)
     opened.save()
     before = opened.step()
     opened.open()

@@ -115,18 +115,25 @@ def test_parts_that_make_another_blob_are_thrown_away(http, blob):
     assert http.head(path).headers["upload-offset"] == "0"
 
 
-def test_what_arrived_before_a_connection_broke_is_kept(server, http, blob):
+def until(holds):
+    """Wait until something holds, for ten seconds at most."""
+    for _ in range(1000):
+        if found := holds():
+            return found
+        threading.Event().wait(0.01)
+    return holds()
+
+
+def test_what_arrived_before_a_connection_broke_is_kept(server, http, home, blob):
     content, path = blob
+    file = open_registry(home).uploads / digest_of(content)
     host, port = server.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as line:
         head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {SIZE}\r\n"
         head += f"Authorization: {http.headers['authorization']}\r\n\r\n"
         line.sendall(head.encode() + content[:2_000_000])
-    for _ in range(1000):
-        offset = int(http.head(path).headers["upload-offset"])
-        if offset:
-            break
-        threading.Event().wait(0.01)
+        assert until(lambda: file.exists() and file.stat().st_size)
+    offset = until(lambda: int(http.head(path).headers["upload-offset"]))
     assert 0 < offset <= 2_000_000
     done = http.put(path, content=content[offset:], headers=part(offset, SIZE - 1))
     assert done.status_code == 201

@@ -31,6 +31,7 @@ export class Link {
 
   constructor(readonly kernel: Kernel.IKernelConnection) {
     kernel.statusChanged.connect(this.onStatus, this);
+    kernel.iopubMessage.connect(this.onMessage, this);
     kernel.disposed.connect(this.dispose, this);
     this.open();
     void kernel.info.then((info) => {
@@ -44,6 +45,7 @@ export class Link {
   dispose(): void {
     clearTimeout(this.timer);
     this.kernel.statusChanged.disconnect(this.onStatus, this);
+    this.kernel.iopubMessage.disconnect(this.onMessage, this);
     this.kernel.disposed.disconnect(this.dispose, this);
     this.change(() => this.state.clear("dead"));
     this.watchers.clear();
@@ -134,6 +136,14 @@ export class Link {
     } else if (this.state.mode === "starting" || this.state.mode === "unloaded") {
       void this.probe();
     }
+  }
+
+  /** Look again when a cell has ended. The status need not change then: an answer on the control channel may have made it idle before. */
+  private onMessage(_: Kernel.IKernelConnection, message: KernelMessage.IIOPubMessage): void {
+    if (this.state.mode !== "starting" && this.state.mode !== "unloaded") return;
+    const ended = KernelMessage.isStatusMsg(message) && message.content.execution_state === "idle";
+    const parent = message.parent_header as { msg_type?: string };
+    if (ended && parent.msg_type === "execute_request") void this.probe();
   }
 
   /** Look whether the kernel has loaded maasnb; silent where it has not. */
